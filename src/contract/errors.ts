@@ -1,0 +1,62 @@
+/** Whose fault a failure is decides its log level: `client` is info, `upstream` warn, `headend` error. */
+export type ErrorSource = 'client' | 'headend' | 'upstream'
+
+/**
+ * Every way in which a request can fail. `retry`: another target may do better, as long as nothing was sent to the client yet.
+ * Protocols map kinds to their wire words with `satisfies Record<ErrorKind, ...>`, so no kind can be forgotten.
+ */
+export const errorKinds = {
+  'invalid-request': { status: 400, source: 'client', retry: false },
+  'context-overflow': { status: 400, source: 'client', retry: true },
+  unauthenticated: { status: 401, source: 'client', retry: false },
+  forbidden: { status: 403, source: 'client', retry: false },
+  'not-found': { status: 404, source: 'client', retry: false },
+  'method-not-allowed': { status: 405, source: 'client', retry: false },
+  'body-timeout': { status: 408, source: 'client', retry: false },
+  'body-too-large': { status: 413, source: 'client', retry: false },
+  'session-busy': { status: 429, source: 'client', retry: false },
+  'client-gone': { status: 499, source: 'client', retry: false }, // for logs only: nobody is left to read it
+  'reader-stalled': { status: 499, source: 'client', retry: false }, // for logs only, too
+  internal: { status: 500, source: 'headend', retry: true },
+  'worker-lost': { status: 500, source: 'headend', retry: true },
+  unavailable: { status: 503, source: 'headend', retry: true }, // starting, draining, or no worker is up
+  'deadline-passed': { status: 504, source: 'headend', retry: true }, // only after work began
+  'queue-full': { status: 529, source: 'headend', retry: true },
+  'queue-timeout': { status: 529, source: 'headend', retry: true },
+} as const satisfies Record<string, { status: number; source: ErrorSource; retry: boolean }>
+
+export type ErrorKind = keyof typeof errorKinds
+
+export interface ErrorDetails {
+  /** Dotted path of the offending field, for protocols that report it apart from the message. */
+  readonly field?: string
+  /** Sent as `retry-after`; whole seconds, at least 1. */
+  readonly retryAfterSeconds?: number
+  /** Further response headers, such as `allow` on a 405. */
+  readonly headers?: Readonly<Record<string, string>>
+  readonly cause?: unknown
+}
+
+/** The only error class that crosses a layer. Its message is shown to the client, so it never holds a path or a stack. */
+export class HeadendError extends Error {
+  readonly kind: ErrorKind
+  readonly field: string | null
+  readonly retryAfterSeconds: number | null
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(kind: ErrorKind, message: string, details: ErrorDetails = {}) {
+    super(message, { cause: details.cause })
+    this.name = 'HeadendError'
+    this.kind = kind
+    this.field = details.field ?? null
+    this.retryAfterSeconds = details.retryAfterSeconds ?? null
+    this.headers = details.headers ?? {}
+  }
+}
+
+/** Anything that is not a HeadendError is a bug of ours: the client learns only that, the log gets the cause. */
+export function toHeadendError(cause: unknown): HeadendError {
+  return cause instanceof HeadendError
+    ? cause
+    : new HeadendError('internal', 'Internal server error: see the log of headend for this request-id', { cause })
+}

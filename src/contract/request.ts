@@ -1,0 +1,82 @@
+/** A cache mark of the client closes a prefix worth keeping: `short` for five minutes, `long` for an hour. */
+export type CacheMark = 'short' | 'long' | null
+
+/** One block of a turn. `path` is where the client wrote it, for errors that are found only after parsing. */
+export type ContentBlock =
+  | { readonly kind: 'text'; readonly text: string; readonly cacheMark: CacheMark }
+  | { readonly kind: 'image'; readonly source: ImageSource; readonly path: string; readonly cacheMark: CacheMark }
+  | { readonly kind: 'thinking'; readonly text: string; readonly signature: string }
+  | {
+      readonly kind: 'tool-call'
+      readonly id: string
+      readonly name: string
+      readonly input: Readonly<Record<string, unknown>>
+      readonly cacheMark: CacheMark
+    }
+  | {
+      readonly kind: 'tool-result'
+      readonly callId: string
+      readonly content: readonly ContentBlock[] // text and images only
+      readonly isError: boolean
+      readonly cacheMark: CacheMark
+    }
+
+export type ImageSource =
+  | { readonly kind: 'base64'; readonly mediaType: string; readonly data: string }
+  | { readonly kind: 'url'; readonly url: string }
+
+/** Consecutive messages of one role are one turn already. A `system` turn stands in the middle of the conversation. */
+export interface Turn {
+  readonly role: 'user' | 'assistant' | 'system'
+  readonly content: readonly ContentBlock[]
+}
+
+export interface SystemBlock {
+  readonly text: string
+  readonly cacheMark: CacheMark
+}
+
+export interface Tool {
+  readonly name: string
+  readonly description: string | null
+  readonly inputSchema: Readonly<Record<string, unknown>>
+  readonly cacheMark: CacheMark
+}
+
+export type ToolChoice =
+  | { readonly kind: 'auto' | 'any' | 'none'; readonly parallel: boolean }
+  | { readonly kind: 'tool'; readonly name: string; readonly parallel: boolean }
+
+export type Thinking =
+  | { readonly kind: 'off' }
+  | { readonly kind: 'adaptive' }
+  | { readonly kind: 'budget'; readonly budgetTokens: number }
+
+/** `null`: the client did not say; the backend's default holds. */
+export interface Sampling {
+  readonly temperature: number | null
+  readonly topP: number | null
+  readonly topK: number | null
+  readonly minP: number | null
+  readonly seed: number | null
+}
+
+/** What a client asks for, free of any protocol. */
+export interface GenerateRequest {
+  readonly model: string
+  /** Leading system text; joined with a blank line. */
+  readonly system: readonly SystemBlock[]
+  /** At least one turn. A final `assistant` turn is a prefill, which the answer continues. */
+  readonly turns: readonly Turn[]
+  readonly tools: readonly Tool[]
+  readonly toolChoice: ToolChoice
+  readonly thinking: Thinking
+  readonly outputSchema: Readonly<Record<string, unknown>> | null
+  /** `null`: as many as the context holds. 0: read the prompt into the cache and generate nothing. */
+  readonly maxTokens: number | null
+  readonly sampling: Sampling
+  readonly stopSequences: readonly string[]
+  readonly stream: boolean
+  /** A session that the body names (the session part of `metadata.user_id`, `prompt_cache_key`). */
+  readonly sessionHint: string | null
+}
