@@ -1,0 +1,46 @@
+import { type ErrorKind, errorKinds, type HeadendError } from '../../contract/errors.ts'
+import type { Exchange } from '../../contract/exchange.ts'
+import type { ErrorType } from '../../wire/anthropic-reply.ts'
+import { encodeErrorBody } from './serializers.ts'
+
+/** https://docs.anthropic.com/en/api/errors */
+const errorTypes = {
+  'invalid-request': 'invalid_request_error',
+  'context-overflow': 'invalid_request_error',
+  unauthenticated: 'authentication_error',
+  forbidden: 'permission_error',
+  'not-found': 'not_found_error',
+  'method-not-allowed': 'invalid_request_error',
+  'body-timeout': 'invalid_request_error',
+  'body-too-large': 'request_too_large',
+  'session-busy': 'rate_limit_error',
+  'client-gone': 'api_error', // never sent, as the next one
+  'reader-stalled': 'api_error',
+  internal: 'api_error',
+  'worker-lost': 'api_error',
+  unavailable: 'overloaded_error',
+  'deadline-passed': 'timeout_error',
+  'queue-full': 'overloaded_error',
+  'queue-timeout': 'overloaded_error',
+} as const satisfies Record<ErrorKind, ErrorType>
+
+/** Status 499 is for logs only. */
+export function hasReader({ kind }: HeadendError): boolean {
+  return errorKinds[kind].status !== 499
+}
+
+/** The JSON body of an error, also the data of a stream's error event. */
+export function encodeError({ kind, message }: HeadendError, requestId: string): string {
+  return encodeErrorBody({ type: 'error', error: { type: errorTypes[kind], message }, request_id: requestId })
+}
+
+/** Answers with the error's status and JSON body; does nothing when the client has gone. */
+export function refuse(exchange: Exchange, error: HeadendError): void {
+  if (!hasReader(error)) return
+  exchange.respond(errorKinds[error.kind].status, headersOf(error), encodeError(error, exchange.id))
+}
+
+function headersOf({ headers, retryAfterSeconds }: HeadendError): Readonly<Record<string, string>> {
+  const common = { ...headers, 'content-type': 'application/json' }
+  return retryAfterSeconds === null ? common : { ...common, 'retry-after': String(retryAfterSeconds) }
+}

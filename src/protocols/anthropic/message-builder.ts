@@ -1,0 +1,107 @@
+import type { HeadendError } from '../../contract/errors.ts'
+import type { BlockHead, StreamEvent } from '../../contract/events.ts'
+import type { Exchange } from '../../contract/exchange.ts'
+import type { Reply } from '../../contract/protocol.ts'
+import type { MessageContent } from '../../wire/anthropic-reply.ts'
+import { refuse } from './error-body.ts'
+import { messageUsage, newMessage, stopDetails, stopReason, unknownUsage } from './message-fields.ts'
+import { encodeMessage } from './serializers.ts'
+import { signThinking } from './signature.ts'
+import { knowsContextFull } from './version.ts'
+
+/**
+ * The reply for `stream: false`: one JSON message at the end. It never commits early, so every failure keeps its own
+ * status. What it holds is bounded by the token limit, so it never asks the producer to wait.
+ */
+export class MessageBuilder implements Reply {
+  /** Until the message is out another backend may begin again: its `start` drops what there was. */
+  started = false
+  readonly #exchange: Exchange
+  readonly #model: string
+  #content: MessageContent[] = []
+  #head: BlockHead = { kind: 'text' }
+  #text = ''
+  #usage = unknownUsage
+
+  constructor(exchange: Exchange, model: string) {
+    this.#exchange = exchange
+    this.#model = model
+  }
+
+  write(event: StreamEvent): boolean {
+    switch (event.type) {
+      case 'start':
+        this.#content = []
+        this.#usage = event.usage ?? unknownUsage
+        break
+      case 'block-start':
+        this.#head = event.block
+        this.#text = ''
+        break
+      case 'block-delta':
+        this.#text += event.text
+        break
+      case 'block-end':
+        this.#endBlock()
+        break
+      case 'finish':
+        this.#finish(event)
+        break
+      default:
+        event satisfies never
+    }
+    return true
+  }
+
+  drained(): Promise<void> {
+    const { signal } = this.#exchange
+    return signal.aborted ? Promise.reject(signal.reason) : Promise.resolve()
+  }
+
+  fail(error: HeadendError): void {
+    if (!this.started) refuse(this.#exchange, error)
+  }
+
+  /** Empty blocks are left out: a client that sent one back would get a 400. */
+  #endBlock(): void {
+    const text = this.#text
+    switch (this.#head.kind) {
+      case 'text':
+        if (text !== '') this.#content.push({ type: 'text', text, citations: null })
+        break
+      case 'thinking':
+        if (text !== '') this.#content.push({ type: 'thinking', thinking: text, signature: signThinking(text) })
+        break
+      case 'tool-call': {
+        const { id, name } = this.#head
+        this.#content.push({ type: 'tool_use', id, name, input: parseInput(text), caller: { type: 'direct' } })
+        break
+      }
+      default:
+        this.#head satisfies never
+    }
+  }
+
+  #finish(event: Extract<StreamEvent, { readonly type: 'finish' }>): void {
+    const usage = event.usage ?? this.#usage
+    const body = encodeMessage({
+      ...newMessage(this.#model, messageUsage(usage, usage.outputTokens)),
+      content: this.#content,
+      stop_reason: stopReason(event.reason, knowsContextFull(this.#exchange)),
+      stop_sequence: event.stopSequence,
+      stop_details: stopDetails(event),
+    })
+    this.started = true
+    this.#exchange.respond(200, { 'content-type': 'application/json' }, body)
+  }
+}
+
+/** A call that was cut off leaves half an object. Clients need a whole one, so such a call has no arguments. */
+function parseInput(text: string): object {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {}
+  } catch {
+    return {}
+  }
+}

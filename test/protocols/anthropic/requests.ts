@@ -1,0 +1,36 @@
+import type { GenerateRequest } from '../../../src/contract/request.ts'
+import { parseMessages } from '../../../src/protocols/anthropic/parse.ts'
+
+/** The smallest valid request, with some fields replaced; `undefined` takes one away. */
+export function requestWith(fields: Readonly<Record<string, unknown>>): Uint8Array {
+  const smallest = { model: 'm', max_tokens: 16, messages: [{ role: 'user', content: 'hi' }] }
+  return encode({ ...smallest, ...fields })
+}
+
+export function encode(body: unknown): Uint8Array {
+  return Buffer.from(JSON.stringify(body))
+}
+
+export function parsed(fields: Readonly<Record<string, unknown>>): GenerateRequest {
+  return parseMessages(requestWith(fields))
+}
+
+export function user(content: unknown): object {
+  return { role: 'user', content }
+}
+
+export function assistant(content: unknown): object {
+  return { role: 'assistant', content }
+}
+
+export function text(value: string): object {
+  return { type: 'text', text: value }
+}
+
+export function toolUse(id: string, input: unknown = {}): object {
+  return { type: 'tool_use', id, name: 'f', input }
+}
+
+export function toolResult(id: string, more: object = {}): object {
+  return { type: 'tool_result', tool_use_id: id, ...more }
+}

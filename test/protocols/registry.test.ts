@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { HeadendError } from '../../src/contract/errors.ts'
+import { createProtocols } from '../../src/protocols/registry.ts'
+import { RecordingExchange } from '../support/recording-exchange.ts'
+import { encode, requestWith } from './anthropic/requests.ts'
+import { finish, start, textBlock } from './anthropic/stream-events.ts'
+
+const { anthropic } = createProtocols({ commitAfterMs: 10_000, streamBufferBytes: 262_144 })
+
+for (const stream of [true, false]) {
+  test(`a request with stream: ${stream} from its bytes to the last byte of its answer`, () => {
+    const exchange = new RecordingExchange()
+    const request = anthropic.parse(requestWith({ stream, model: 'alias' }), exchange)
+    const reply = anthropic.openReply(exchange, request)
+    for (const event of [start(), ...textBlock(0, 'hello'), finish('end-turn')]) reply.write(event)
+    const sent = stream ? exchange.writer.text : exchange.response?.body
+    assert.match(sent ?? '', /"model":"alias"/)
+    assert.match(sent ?? '', /"text":"hello"/)
+    assert.equal(exchange.stream !== null, stream)
+  })
+}
+
+test('the answer to a count', () => {
+  const exchange = new RecordingExchange()
+  const request = anthropic.parseCount(encode({ model: 'm', messages: [{ role: 'user', content: 'x' }] }), exchange)
+  assert.equal(request.maxTokens, null)
+  anthropic.replyCount(exchange, 2095)
+  assert.equal(exchange.response?.status, 200)
+  assert.equal(exchange.response?.body, '{"input_tokens":2095,"context_management":null}')
+})
+
+test('an error, with an exchange and without', () => {
+  const exchange = new RecordingExchange()
+  const error = new HeadendError('not-found', 'model: x')
+  anthropic.refuse(exchange, error)
+  assert.equal(exchange.response?.status, 404)
+  assert.equal(exchange.response?.body, anthropic.errorBody(error, exchange.id))
+})
