@@ -1,0 +1,109 @@
+import { Command, CommanderError, Option } from 'commander'
+import { unknownFlag } from './config.ts'
+import { ConfigError } from './config-error.ts'
+import { nearest } from './nearest.ts'
+import { flagName, optionNames, options } from './options.ts'
+
+export const commands = ['serve', 'check', 'models'] as const
+
+export type CommandName = (typeof commands)[number]
+
+export type Invocation =
+  | { readonly kind: 'help'; readonly text: string }
+  | { readonly kind: 'version' }
+  | { readonly kind: 'run'; readonly command: CommandName; readonly json: boolean; readonly flags: Flags }
+
+/** Values as typed, keyed by option name; what was not typed is absent. */
+export type Flags = Readonly<Record<string, unknown>>
+
+const rules = `Every option is an environment variable, too (--queue-timeout-ms is
+HEADEND_QUEUE_TIMEOUT_MS), and a key of the config file (queueTimeoutMs). Flags win
+over the environment, the environment over the file. Lists: repeat the flag, or
+separate the values of the variable with commas.`
+
+/** @throws ConfigError naming the flag or command that is wrong */
+export function parseCommandLine(words: readonly string[]): Invocation {
+  const program = createProgram()
+  const { operands, unknown } = parseWords(program, words)
+  const { help, version, json = false, ...flags } = program.opts<Record<string, unknown>>()
+  if (help === true) return { kind: 'help', text: `${program.helpInformation()}\n${rules}\n` }
+  if (version === true) return { kind: 'version' }
+  refuseUnknown(unknown)
+  const command = chooseCommand(operands)
+  if (json === true && command === 'serve') throw new ConfigError(['--json belongs to check and models'])
+  return { kind: 'run', command, json: json === true, flags }
+}
+
+function createProgram(): Command {
+  const program = new Command('headend')
+    .usage('[serve] [options]\n       headend check [options]\n       headend models [options]')
+    .description(
+      [
+        'Answers the Anthropic Messages API from local models.',
+        '',
+        'serve    listens and answers; the default',
+        'check    validates the options and prints each with its origin',
+        'models   lists the models that are on this machine',
+      ].join('\n'),
+    )
+    .helpOption(false) // help is an option like any other here, so that parsing has no side effect
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} })
+  for (const name of optionNames) program.addOption(createOption(name))
+  program
+    .addOption(new Option('--json', 'check and models: print JSON').helpGroup('General:'))
+    .addOption(new Option('-h, --help', 'print this text').helpGroup('General:'))
+    .addOption(new Option('-v, --version', 'print the version').helpGroup('General:'))
+  return program
+}
+
+function createOption(name: (typeof optionNames)[number]): Option {
+  const { group, help, placeholder, repeatable } = options[name]
+  const option = new Option(`${flagName(name)} ${placeholder}`, `${help} (${defaultInWords(name)})`)
+  option.helpGroup(`${group}:`)
+  if (repeatable) option.argParser((value: string, earlier: readonly string[] = []) => [...earlier, value])
+  return option
+}
+
+/** `default: 8080`, or `repeatable, default: none` */
+function defaultInWords(name: (typeof optionNames)[number]): string {
+  const { repeatable } = options[name]
+  return `${repeatable ? 'repeatable, ' : ''}default: ${defaultText(name)}`
+}
+
+/** What holds when nobody says anything, in words, the same on every machine. */
+export function defaultText(name: (typeof optionNames)[number]): string {
+  const option = options[name]
+  if (option.defaultText !== null) return option.defaultText
+  const value: unknown = option.fallback({})
+  if (value === null) return 'none'
+  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.join(', ')
+  return String(value)
+}
+
+function parseWords(program: Command, words: readonly string[]): { operands: string[]; unknown: string[] } {
+  try {
+    return program.parseOptions([...words])
+  } catch (cause) {
+    if (cause instanceof CommanderError) throw new ConfigError([cause.message.replace(/^error: /, '')])
+    throw cause
+  }
+}
+
+function refuseUnknown(unknown: readonly string[]): void {
+  const flag = unknown.find((word) => word.startsWith('-'))
+  if (flag !== undefined) throw new ConfigError([unknownFlag(flag.replace(/=.*$/s, ''))])
+}
+
+function chooseCommand(operands: readonly string[]): CommandName {
+  const [word, extra] = operands
+  if (word === undefined) return 'serve'
+  const command = commands.find((name) => name === word)
+  if (command === undefined) {
+    const guess = nearest(word, commands)
+    const hint = guess === null ? `the commands are ${commands.join(', ')}` : `did you mean ${guess}?`
+    throw new ConfigError([`unknown command ${word} (${hint})`])
+  }
+  if (extra !== undefined) throw new ConfigError([`unexpected argument ${extra}: options begin with --`])
+  return command
+}
