@@ -1,0 +1,77 @@
+import type { MessagePort } from 'node:worker_threads'
+import type { ErrorKind } from '../src/contract/errors.ts'
+import type { StreamEvent } from '../src/contract/events.ts'
+import type { CacheMark, GenerateRequest, Sampling } from '../src/contract/request.ts'
+
+/** How one decode worker holds its model. Decided once, on the main thread, by `workers/plan.ts`. */
+export interface LoadTask {
+  readonly type: 'load'
+  readonly modelPath: string
+  readonly threads: number
+  readonly slotCount: number
+  /** Tokens that one slot holds: prompt and answer together. */
+  readonly contextTokens: number
+  readonly gpuLayers: number | 'max' | 'auto'
+  /** What the GGUF recommends; a request that says nothing gets this. */
+  readonly samplingDefaults: Sampling
+  /** How long reading a prompt may hold up the streams that run beside it. */
+  readonly stallTargetMs: number
+  readonly port: MessagePort
+}
+
+/** One answer. Handed to the worker in a piscina task, whose promise tells only life and death. */
+export interface GenerateTask {
+  readonly type: 'generate'
+  readonly prompt: EncodedPrompt
+  /** Equal for all turns of one conversation. */
+  readonly conversation: string
+  /** Tokens; `null`: as many as the context holds. */
+  readonly maxTokens: number | null
+  readonly sampling: Sampling
+  readonly stopSequences: readonly string[]
+  readonly port: MessagePort
+  /** Events that the worker may send before it waits for more credit. */
+  readonly credit: number
+}
+
+export type DecodeTask = LoadTask | GenerateTask
+
+/** The port of a load task, upwards. */
+export type LoadProgress =
+  | { readonly type: 'progress'; readonly fraction: number }
+  | { readonly type: 'log'; readonly level: 'warn' | 'error'; readonly message: string }
+
+/** The port of a generate task, downwards. */
+export type ToWorker = { readonly type: 'credit'; readonly events: number } | { readonly type: 'cancel' }
+
+/** The port of a generate task, upwards. */
+export type FromWorker =
+  | { readonly type: 'events'; readonly events: readonly StreamEvent[] }
+  /** `detail` is for the log, never for the client. */
+  | { readonly type: 'failed'; readonly kind: ErrorKind; readonly message: string; readonly detail: string }
+
+export interface EncodedPrompt {
+  /** Over shared memory, so that no thread copies it: the main thread keeps it to choose a worker. */
+  readonly tokens: Uint32Array<SharedArrayBuffer>
+  readonly marks: readonly PromptMark[]
+  /** Stop sequences of the format itself: a model without a template does not know where its turn ends. */
+  readonly formatStops: readonly string[]
+}
+
+/** A cache mark of the client, as the number of prompt tokens before it; ascending. */
+export interface PromptMark {
+  readonly position: number
+  readonly mark: Exclude<CacheMark, null>
+}
+
+export type TokenizerTask =
+  | { readonly type: 'load'; readonly modelPath: string; readonly port: MessagePort }
+  | { readonly type: 'encode'; readonly request: GenerateRequest }
+  | { readonly type: 'count'; readonly request: GenerateRequest }
+
+/** A refusal travels as a value: an error class does not survive the way between threads. */
+export type TokenizerResult =
+  | { readonly type: 'loaded' }
+  | { readonly type: 'encoded'; readonly prompt: EncodedPrompt }
+  | { readonly type: 'counted'; readonly tokens: number }
+  | { readonly type: 'refused'; readonly kind: ErrorKind; readonly message: string }
