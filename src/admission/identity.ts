@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto'
+import { BlockList, isIP } from 'node:net'
+import type { Session } from '../contract/backend.ts'
+import type { Exchange } from '../contract/exchange.ts'
+
+/** Headers that name a session, first choice first. */
+const sessionHeaders = ['x-claude-code-session-id', 'x-session-id'] as const
+/** A name is a key of a map that lives on: a longer one is hashed. */
+const nameCharactersMax = 128
+
+export type Identify = (exchange: Exchange, sessionHint: string | null) => Session
+
+/**
+ * Whose turn it is (api-surface.md section 16). What a header or the body names is a session with limits of its own. A key or
+ * an address is a crowd: 50 parallel calls of one script must not be refused.
+ *
+ * @param trustedProxies CIDR ranges whose `x-forwarded-for` is believed
+ */
+export function createIdentify(trustedProxies: readonly string[]): Identify {
+  const trusted = toBlockList(trustedProxies)
+  return (exchange, sessionHint) => {
+    const name = sessionHeaders.map((header) => exchange.header(header)).find((value) => value !== null && value !== '')
+    const session = name ?? sessionHint
+    if (session !== null && session !== undefined) return { key: `session:${shorten(session)}`, named: true }
+    const credential = exchange.header('x-api-key') ?? exchange.header('authorization')
+    if (credential !== null) return { key: `key:${digest(credential)}`, named: false }
+    return { key: `address:${clientAddress(exchange, trusted)}`, named: false }
+  }
+}
+
+/** The peer; behind trusted proxies, the right-most address of `x-forwarded-for` that is none of theirs. */
+function clientAddress(exchange: Exchange, trusted: BlockList): string {
+  let address = exchange.remoteAddress
+  const forwarded = exchange.header('x-forwarded-for')?.split(',') ?? []
+  while (isTrusted(trusted, address)) {
+    const before = forwarded.pop()?.trim()
+    if (before === undefined || isIP(before) === 0) return address
+    address = before
+  }
+  return address
+}
+
+function isTrusted(trusted: BlockList, address: string): boolean {
+  const version = isIP(address)
+  return version !== 0 && trusted.check(address, version === 6 ? 'ipv6' : 'ipv4')
+}
+
+function toBlockList(ranges: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const range of ranges) {
+    const [address = '', prefix] = range.split('/')
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
+    list.addSubnet(address, prefix === undefined ? (family === 'ipv6' ? 128 : 32) : Number(prefix), family)
+  }
+  return list
+}
+
+function shorten(name: string): string {
+  return name.length <= nameCharactersMax ? name : digest(name)
+}
+
+/** Credentials are not kept, not even in memory. */
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('base64url')
+}

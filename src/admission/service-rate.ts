@@ -1,0 +1,23 @@
+/** How much one request moves the estimate. */
+const weight = 0.2
+const secondsMax = 60
+
+/** How long requests take, to tell a refused client when it is worth coming back. */
+export interface ServiceRate {
+  served(durationMs: number): void
+  /** Whole seconds until `waitingCount` requests have been served by `capacity` at once; 1 to 60. */
+  secondsUntilServed(waitingCount: number, capacity: number): number
+}
+
+export function createServiceRate(): ServiceRate {
+  let meanMs: number | null = null
+  return {
+    served(durationMs) {
+      meanMs = meanMs === null ? durationMs : meanMs + (durationMs - meanMs) * weight
+    },
+    secondsUntilServed(waitingCount, capacity) {
+      const seconds = ((meanMs ?? 0) * waitingCount) / Math.max(capacity, 1) / 1000
+      return Math.min(Math.max(Math.ceil(seconds), 1), secondsMax)
+    },
+  }
+}

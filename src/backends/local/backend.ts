@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto'
+import type { EncodedPrompt, LoadTask } from '../../../workers/messages.ts'
+import type { Backend, Prepared, Session } from '../../contract/backend.ts'
+import { HeadendError } from '../../contract/errors.ts'
+import type { GenerateRequest } from '../../contract/request.ts'
+import { openDecodePool } from './pool.ts'
+import { modelLoading, openTokenizer } from './prepare.ts'
+import type { PoolReports } from './supervised-pool.ts'
+
+export interface LocalBackendOptions {
+  readonly name: string
+  readonly createdAt: Date
+  readonly workerCount: number
+  readonly load: Omit<LoadTask, 'type' | 'port'>
+  readonly reports: PoolReports
+}
+
+interface LocalPrepared extends Prepared {
+  readonly prompt: EncodedPrompt
+  readonly request: GenerateRequest
+  readonly conversation: string
+}
+
+/** A GGUF model in decode workers, with a tokenizer thread beside them. */
+export async function openLocalBackend(options: LocalBackendOptions): Promise<Backend> {
+  const { name, load, reports } = options
+  const [tokenizer, pool] = await openBoth(
+    openTokenizer(load.modelPath, reports),
+    openDecodePool({ workerCount: options.workerCount, load, reports }),
+  )
+
+  return {
+    name,
+    get capacity() {
+      return pool.slotCount
+    },
+    get ready() {
+      return pool.slotCount > 0
+    },
+    watchCapacity: (listener) => pool.watch(listener),
+    facts: () => ({ contextTokens: load.contextTokens, createdAt: options.createdAt }),
+    status: () => ({
+      kind: 'local',
+      contextTokens: load.contextTokens,
+      slotsPerWorker: load.slotCount,
+      workers: pool.status(),
+    }),
+    async prepare(request, call): Promise<LocalPrepared> {
+      if (pool.slotCount === 0) throw modelLoading()
+      const prompt = await tokenizer.encode(request)
+      refuseOverflow(prompt.tokens.length, load.contextTokens)
+      return {
+        promptTokens: prompt.tokens.length,
+        prompt,
+        request,
+        conversation: conversationOf(request, call.session),
+      }
+    },
+    countTokens: (request) => tokenizer.countTokens(request),
+    async generate(prepared, sink, call) {
+      const { prompt, conversation, request } = prepared as LocalPrepared
+      const { maxTokens, sampling, stopSequences } = request
+      await pool.run({ prompt, conversation, maxTokens, sampling, stopSequences }, sink, call.signal)
+    },
+    async close() {
+      await Promise.all([pool.close(), tokenizer.close()])
+    },
+    async destroy() {
+      await Promise.all([pool.destroy(), tokenizer.close()])
+    },
+  }
+}
+
+/** A conversation is known by how it begins: clients send all of it each time, and name none. Side requests of a session begin otherwise. */
+function conversationOf(request: GenerateRequest, session: Session): string {
+  const hash = createHash('sha1').update(session.named ? session.key : '')
+  for (const { text } of request.system) hash.update('\0').update(text)
+  for (const block of request.turns[0]?.content ?? []) if (block.kind === 'text') hash.update('\0').update(block.text)
+  return hash.digest('base64')
+}
+
+/** Clients compact their conversation on exactly this wording (api-surface.md section 3). */
+function refuseOverflow(promptTokens: number, contextTokens: number): void {
+  if (promptTokens < contextTokens) return
+  throw new HeadendError('context-overflow', `prompt is too long: ${promptTokens} tokens > ${contextTokens} maximum`)
+}
+
+/** Side by side, as each takes its time; when one fails the other must not stay behind. */
+async function openBoth<One extends Closable, Other extends Closable>(
+  one: Promise<One>,
+  other: Promise<Other>,
+): Promise<[One, Other]> {
+  const [first, second] = await Promise.allSettled([one, other])
+  if (first.status === 'fulfilled' && second.status === 'fulfilled') return [first.value, second.value]
+  for (const opened of [first, second]) if (opened.status === 'fulfilled') await opened.value.close()
+  throw first.status === 'rejected' ? first.reason : (second as PromiseRejectedResult).reason
+}
+
+interface Closable {
+  close(): Promise<void>
+}

@@ -1,0 +1,115 @@
+import type { DownloadProgress } from '../../workers/models/download.ts'
+import { readHardware } from '../../workers/models/hardware.ts'
+import { type ModelFacts as FileFacts, inspectModel } from '../../workers/models/inspect.ts'
+import { type Plan, planResources, type ResourceSettings } from '../../workers/models/plan.ts'
+import { type ModelFile, resolveModel } from '../../workers/models/resolve.ts'
+import type { Backend } from '../contract/backend.ts'
+import { createEchoBackend } from './echo/backend.ts'
+import { openLocalBackend } from './local/backend.ts'
+import type { PoolReports } from './local/supervised-pool.ts'
+
+/** What backends need to know of the configuration. */
+export interface BackendSettings extends ResourceSettings {
+  readonly backend: 'local' | 'echo'
+  readonly model: readonly string[]
+  readonly cacheDir: string
+  readonly stallTargetMs: number
+  readonly concurrency: number | null
+}
+
+/** What the operator sees while models are fetched and loaded. */
+export interface BackendReports extends PoolReports {
+  downloading(progress: DownloadProgress): void
+}
+
+export interface ServedModel {
+  readonly id: string
+  readonly displayName: string
+  readonly backend: Backend
+  /** One line for the banner. */
+  readonly summary: string
+}
+
+/** An echo has no slots: this many requests at once are more than any test or bench sends. */
+const echoCapacity = 100_000
+
+/**
+ * Configuration to backends, ready to answer.
+ * @throws ModelError when a model cannot be served: one line that says what to do
+ */
+export async function openBackends(
+  settings: BackendSettings,
+  reports: BackendReports,
+): Promise<readonly ServedModel[]> {
+  if (settings.backend === 'echo') {
+    const backend = createEchoBackend(echoCapacity)
+    return [{ id: 'echo', displayName: 'Echo', backend, summary: 'echo (scripted, no model)' }]
+  }
+  const served: ServedModel[] = []
+  try {
+    for (const { file, facts, plan } of await planModels(settings, reports.downloading)) {
+      served.push(await openModel(file, facts, plan, settings, reports))
+    }
+    return served
+  } catch (cause) {
+    await Promise.all(served.map(({ backend }) => backend.destroy()))
+    throw cause
+  }
+}
+
+export interface PlannedModel {
+  readonly file: ModelFile
+  readonly facts: FileFacts
+  readonly plan: Plan
+}
+
+/**
+ * Finds (or fetches) the models and decides how to hold each, without loading any. The first takes what it needs of the memory, the
+ * next ones what is left; the cores are shared, as models seldom all work at once.
+ */
+export async function planModels(
+  settings: BackendSettings,
+  onProgress: (progress: DownloadProgress) => void,
+): Promise<readonly PlannedModel[]> {
+  const hardware = readHardware()
+  let memoryBytes = hardware.memoryBytes
+  const planned: PlannedModel[] = []
+  for (const spec of settings.model) {
+    const file = await resolveModel(spec, { cacheDir: settings.cacheDir, onProgress })
+    const facts = await inspectModel(file)
+    const plan = planResources({ facts, hardware: { ...hardware, memoryBytes }, settings })
+    memoryBytes -= plan.memoryBytes.weights + plan.memoryBytes.kv + plan.memoryBytes.compute
+    planned.push({ file, facts, plan })
+  }
+  return planned
+}
+
+async function openModel(
+  file: ModelFile,
+  facts: FileFacts,
+  plan: Plan,
+  settings: BackendSettings,
+  reports: BackendReports,
+): Promise<ServedModel> {
+  const backend = await openLocalBackend({
+    name: file.id,
+    createdAt: file.createdAt,
+    workerCount: plan.workers,
+    load: {
+      modelPath: file.path,
+      threads: plan.threads,
+      slotCount: plan.slots,
+      contextTokens: plan.contextTokens,
+      gpuLayers: plan.gpuLayers,
+      samplingDefaults: { ...facts.sampling, seed: null },
+      stallTargetMs: settings.stallTargetMs,
+    },
+    reports,
+  })
+  return { id: file.id, displayName: facts.displayName ?? file.id, backend, summary: describe(file, plan) }
+}
+
+function describe(file: ModelFile, plan: Plan): string {
+  const shape = `${plan.workers} worker${plan.workers === 1 ? '' : 's'} x ${plan.slots} slots, ${plan.threads} threads`
+  return `${file.id} (${file.source}), ${shape}, ${plan.contextTokens} tokens of context per slot`
+}
