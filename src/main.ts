@@ -1,0 +1,133 @@
+import { constants } from 'node:os'
+import { type CommandName, parseCommandLine } from './cli.ts'
+import { type Config, configPath, type ResolvedConfig, resolveConfig } from './config.ts'
+import { readConfigFile } from './config-file.ts'
+import { HeadendError } from './contract/errors.ts'
+import { createLog, type Log, resolveLogFormat } from './observe/log.ts'
+import { optionNames } from './options.ts'
+import type { Server } from './server.ts'
+import { version } from './version.ts'
+
+/** A terminal's Ctrl+C and a process manager's stop. Windows has no SIGTERM, but Ctrl+Break. */
+const stopSignals: readonly NodeJS.Signals[] =
+  process.platform === 'win32' ? ['SIGINT', 'SIGBREAK'] : ['SIGINT', 'SIGTERM']
+
+let isVerbose = false
+
+try {
+  const exitCode = await main(process.argv.slice(2))
+  // Left to end by itself, a process loses nothing that is still on its way to a pipe; a stopped server must not wait for stray handles.
+  if (exitCode === null) process.exitCode = 0
+  else process.exit(exitCode)
+} catch (cause) {
+  process.stderr.write(`${describeFailure(cause)}\n`)
+  process.exit(1)
+}
+
+/** Returns the exit code of a server that was stopped, or `null` for a command that is simply done. */
+async function main(words: readonly string[]): Promise<number | null> {
+  const invocation = parseCommandLine(words)
+  switch (invocation.kind) {
+    case 'help':
+      process.stdout.write(invocation.text)
+      return null
+    case 'version':
+      process.stdout.write(`${version}\n`)
+      return null
+    case 'run':
+      return run(invocation.command, resolve(invocation.flags), invocation.json)
+    default:
+      throw invocation satisfies never
+  }
+}
+
+function resolve(flags: Readonly<Record<string, unknown>>): ResolvedConfig {
+  const { env } = process
+  const path = configPath({ flags, env })
+  const resolved = resolveConfig({ flags, env, file: path === null ? null : readConfigFile(path) })
+  isVerbose = resolved.config.logLevel === 'debug' || resolved.config.logLevel === 'trace'
+  return resolved
+}
+
+async function run(command: CommandName, resolved: ResolvedConfig, json: boolean): Promise<number | null> {
+  switch (command) {
+    case 'serve':
+      return serve(resolved.config)
+    case 'check':
+      process.stdout.write(json ? `${JSON.stringify(resolved, null, 2)}\n` : describeConfig(resolved))
+      return null
+    case 'models':
+      process.stdout.write(await describeModels(resolved.config, json))
+      return null
+    default:
+      throw command satisfies never
+  }
+}
+
+async function serve(config: Config): Promise<number> {
+  const log = createLog({ level: config.logLevel, format: config.logFormat })
+  // Loaded only here: `--help` and `check` need no native code.
+  const { createServer } = await import('./server.ts')
+  const server = await createServer(config, log)
+  const stopped = untilStopped(server, log) // before the banner: whoever waits for it may send a signal at once
+  if (resolveLogFormat(config.logFormat) === 'pretty') process.stdout.write(`${server.banner}\n`)
+  else log.info({ url: server.url, banner: server.banner }, `Listening on ${server.url}`)
+  return stopped
+}
+
+/** The first signal drains, the second ends at once, and a third does not even wait for that. Returns the exit code. */
+function untilStopped(server: Server, log: Log): Promise<number> {
+  return new Promise((fulfil, reject) => {
+    let signalCount = 0
+    let exitCode = 0
+    // Destroying the server also ends a drain that is under way: whichever comes first reports what the last signal asked for.
+    const stopped = (): void => fulfil(exitCode)
+    const stop = (signal: NodeJS.Signals): void => {
+      signalCount += 1
+      if (signalCount === 1) {
+        log.info(`${signal}: no new requests; running ones may end. Once more ends them now`)
+        server.drain().then(stopped, reject)
+        return
+      }
+      exitCode = 128 + constants.signals[signal]
+      if (signalCount > 2) process.exit(exitCode)
+      log.warn(`${signal}: ending at once`)
+      server.destroy().then(stopped, reject)
+    }
+    for (const signal of stopSignals) process.on(signal, stop)
+  })
+}
+
+/** One line per option: name, value, origin. */
+function describeConfig({ config, origins }: ResolvedConfig): string {
+  const rows = optionNames.map((name) => [name, inWords(config[name]), origins[name]] as const)
+  return table([['option', 'value', 'from'], ...rows])
+}
+
+function inWords(value: Config[keyof Config]): string {
+  if (value === null) return '-'
+  return Array.isArray(value) ? value.join(', ') || '-' : String(value)
+}
+
+async function describeModels(config: Config, json: boolean): Promise<string> {
+  const { listModels } = await import('../workers/models/resolve.ts')
+  const models = await listModels(config.cacheDir)
+  if (json) return `${JSON.stringify({ models, configured: config.model }, null, 2)}\n`
+  const rows = models.map(({ id, bytes, source, path }) => [id, `${Math.ceil(bytes / 1e6)} MB`, source, path])
+  return `${table([['id', 'size', 'source', 'file'], ...rows])}\nConfigured: ${config.model.join(', ')}\n`
+}
+
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '))
+  return lines.map((line) => `${line.trimEnd()}\n`).join('')
+}
+
+/** What the user can mend is one clear sentence; the rest is ours, and its stack is for who asks for it. */
+function describeFailure(cause: unknown): string {
+  if (!(cause instanceof Error)) return `headend: ${String(cause)}`
+  const isExpected = cause instanceof HeadendError || ('expected' in cause && cause.expected === true)
+  if (isVerbose && !isExpected) return cause.stack ?? cause.message
+  const lines = cause.message.split('\n').map((line) => `headend: ${line}`)
+  return (isExpected ? lines : [...lines, 'headend: this is a bug of ours; --log-level debug shows where']).join('\n')
+}

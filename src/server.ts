@@ -1,0 +1,216 @@
+import { createIdentify } from './admission/identity.ts'
+import { createAdmission } from './admission/permits.ts'
+import { createLoadReports } from './backends/load-reports.ts'
+import { openBackends, type ServedModel } from './backends/registry.ts'
+import type { Config } from './config.ts'
+import { errorKinds, HeadendError, toHeadendError } from './contract/errors.ts'
+import type { Exchange } from './contract/exchange.ts'
+import type { Services } from './generate.ts'
+import { createApp } from './http/app.ts'
+import { type Finished, listen, type Transport } from './http/server.ts'
+import type { Log } from './observe/log.ts'
+import { createProtocols } from './protocols/registry.ts'
+import { createRouter, type Router } from './router.ts'
+import { createRoutes, probePaths } from './routes.ts'
+import { version } from './version.ts'
+
+export interface Server {
+  readonly url: string
+  readonly banner: string
+  /** Refuses new requests, lets running ones end within the drain timeout, then ends the rest with an error. */
+  drain(): Promise<void>
+  /** Ends everything now. */
+  destroy(): Promise<void>
+}
+
+/** node:http's default is 16 KiB; agents send more than a few beta names and cookies. */
+const headerBytesMax = 64 * 1024
+
+/** How long cut-off streams get to take their error event. */
+const farewellMs = 2000
+
+type Phase = 'starting' | 'serving' | 'draining'
+
+/** Composition root: builds every part, listens, then loads the models; until they are there `/ready` says no. */
+export async function createServer(config: Config, log: Log): Promise<Server> {
+  let phase: Phase = 'starting'
+  let models: readonly ServedModel[] = []
+  let router: Router | null = null
+  const running = new Set<Exchange>()
+  const failures = new WeakMap<Exchange, unknown>()
+
+  const protocols = createProtocols(config)
+  const admission = createAdmission(config)
+  const guard = (): void => {
+    if (phase === 'serving') return
+    const message = phase === 'starting' ? 'The server is starting: its model is still loading' : shuttingDown
+    throw new HeadendError('unavailable', message, { retryAfterSeconds: phase === 'starting' ? 2 : 5 })
+  }
+  const services: Services = {
+    guard,
+    identify: createIdentify(config.trustedProxy),
+    resolve: (model) => (router as Router).resolve(model), // guarded: there is one as soon as it serves
+    admit: admission.admit,
+    failed: (exchange, cause) => failures.set(exchange, cause),
+  }
+  const app = createApp({
+    routes: createRoutes({
+      protocols,
+      services,
+      entries: () => (router as Router).entries(),
+      notReady: () => whyNotReady(phase, models),
+      status: () => describeStatus(phase, models, admission.status()),
+    }),
+    prefixes: config.pathPrefix,
+    refuse(exchange, error) {
+      failures.set(exchange, error)
+      protocols.anthropic.refuse(exchange, error)
+    },
+  })
+
+  const { transport, note } = await listen(config.transport, transportOptions(config), {
+    handle(exchange) {
+      running.add(exchange)
+      app(exchange)
+    },
+    refuseRaw: (status, message, requestId) =>
+      protocols.anthropic.errorBody(
+        new HeadendError(status === 408 ? 'body-timeout' : 'invalid-request', message),
+        requestId,
+      ),
+    finished(report) {
+      running.delete(report.exchange)
+      logFinished(log, report, failures.get(report.exchange))
+    },
+  })
+  if (note !== null) log.info(note)
+
+  const reports = createLoadReports(log)
+  try {
+    models = await openBackends(config, reports)
+    router = createModelRouter(models, config.defaultModel)
+  } catch (cause) {
+    transport.destroy()
+    await Promise.all(models.map(({ backend }) => backend.destroy()))
+    throw cause
+  } finally {
+    reports.end()
+  }
+  phase = 'serving'
+
+  const url = urlOf(config, transport)
+  return {
+    url,
+    banner: describe(config, transport, models, url),
+    async drain() {
+      phase = 'draining'
+      transport.stopListening()
+      const closed = transport.close()
+      if (!(await settlesWithin(closed, config.drainTimeoutMs))) {
+        log.warn({ running: running.size }, 'The drain timeout has passed: ending what still runs')
+        for (const exchange of running) exchange.cancel(new HeadendError('unavailable', shuttingDown))
+        await settlesWithin(closed, farewellMs)
+      }
+      transport.destroy()
+      await Promise.all(models.map(({ backend }) => backend.close()))
+    },
+    async destroy() {
+      phase = 'draining'
+      transport.destroy()
+      await Promise.all(models.map(({ backend }) => backend.destroy()))
+    },
+  }
+}
+
+const shuttingDown = 'The server is shutting down'
+
+function whyNotReady(phase: Phase, models: readonly ServedModel[]): string | null {
+  if (phase !== 'serving') return phase
+  const down = models.filter(({ backend }) => !backend.ready).map(({ id }) => id)
+  return down.length === 0 ? null : `no worker is up for ${down.join(', ')}`
+}
+
+function describeStatus(phase: Phase, models: readonly ServedModel[], queue: unknown): unknown {
+  return {
+    version,
+    phase,
+    queue,
+    models: models.map(({ id, backend }) => ({
+      id,
+      ready: backend.ready,
+      capacity: backend.capacity,
+      ...backend.status(),
+    })),
+  }
+}
+
+/** Coding clients ask for models by the names of the hosted ones: those go to the first model. */
+function createModelRouter(models: readonly ServedModel[], defaultModel: string | null): Router {
+  const routes = models.map(({ id, displayName, backend }) => {
+    const { contextTokens, createdAt } = backend.facts()
+    const entry = { id, displayName, createdAt, contextTokens, outputTokensMax: contextTokens }
+    return { entry, targets: [{ backend, model: id }] }
+  })
+  const first = models[0]
+  const patterns = first === undefined ? [] : [{ pattern: 'claude-*', modelId: first.id }]
+  return createRouter({ routes, patterns, defaultModel })
+}
+
+function transportOptions(config: Config): Parameters<typeof listen>[1] {
+  const { tlsCert, tlsKey } = config
+  const tls = tlsCert === null || tlsKey === null ? null : { certFile: tlsCert, keyFile: tlsKey }
+  return { ...config, tls, headerBytesMax }
+}
+
+/** One line per request, at its end. A fault of ours brings its cause. */
+function logFinished(log: Log, { exchange, status, bytesSent, durationMs, aborted }: Finished, failure: unknown): void {
+  const line = {
+    requestId: exchange.id,
+    method: exchange.method,
+    path: exchange.path,
+    status,
+    durationMs: Math.round(durationMs * 10) / 10,
+    bytesSent,
+    aborted,
+  }
+  if (failure === undefined) {
+    if (probePaths.has(exchange.path)) log.debug(line, 'request')
+    else log.info(line, 'request')
+    return
+  }
+  const error = toHeadendError(failure)
+  const failed = { ...line, error: error.kind, message: error.message }
+  if (errorKinds[error.kind].source === 'client') log.info(failed, 'request')
+  else log.error({ ...failed, err: error.cause ?? error }, 'request')
+}
+
+async function settlesWithin(promise: Promise<void>, durationMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), durationMs)
+  })
+  try {
+    return await Promise.race([promise.then(() => true), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function urlOf(config: Config, transport: Transport): string {
+  const scheme = config.tlsCert === null ? 'http' : 'https'
+  const wildcards = new Set(['0.0.0.0', '::'])
+  const host = wildcards.has(config.host) ? 'localhost' : config.host
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${transport.port}`
+}
+
+function describe(config: Config, transport: Transport, models: readonly ServedModel[], url: string): string {
+  const engine = transport.name === 'uws' ? 'uWebSockets.js' : 'node:http'
+  const body = `{"model":"${models[0]?.id}","max_tokens":100,"messages":[{"role":"user","content":"Hello!"}]}`
+  const insecure = config.tlsCert === null ? '' : ' -k'
+  return [
+    `headend ${version} on ${engine}, Node ${process.versions.node}`,
+    ...models.map(({ summary }) => `  model  ${summary}`),
+    `  url    ${url}`,
+    `  try    curl${insecure} ${url}/v1/messages -H 'content-type: application/json' -d '${body}'`,
+  ].join('\n')
+}
