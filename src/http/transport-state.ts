@@ -1,0 +1,49 @@
+import type { HeadendError } from '../contract/errors.ts'
+import { ByteBudget } from './body.ts'
+import { SharedTimer, ticksPerPing } from './ping.ts'
+import type { Finished, Hooks, TransportOptions } from './transport.ts'
+
+interface OpenExchange {
+  /** The exchange is over; its connection is cut. */
+  cutOff(reason: HeadendError): void
+}
+
+/** What all exchanges of one transport share. */
+export class TransportState {
+  readonly options: TransportOptions
+  readonly hooks: Hooks
+  readonly bodies: ByteBudget
+  readonly pings: SharedTimer
+  /** Every response that begins now says `connection: close`. */
+  draining = false
+  readonly #open = new Set<OpenExchange>()
+  #onEmpty: (() => void)[] = []
+
+  constructor(options: TransportOptions, hooks: Hooks) {
+    this.options = options
+    this.hooks = hooks
+    this.bodies = new ByteBudget(options.bodiesBytesMax)
+    this.pings = new SharedTimer(options.pingIntervalMs / ticksPerPing)
+  }
+
+  opened(exchange: OpenExchange): void {
+    this.#open.add(exchange)
+  }
+
+  ended(exchange: OpenExchange, report: Finished): void {
+    this.#open.delete(exchange)
+    this.hooks.finished(report)
+    if (this.#open.size > 0) return
+    for (const resolve of this.#onEmpty.splice(0)) resolve()
+  }
+
+  /** Resolves when no exchange is open. */
+  empty(): Promise<void> {
+    if (this.#open.size === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#onEmpty.push(resolve))
+  }
+
+  cutOffAll(reason: HeadendError): void {
+    for (const exchange of this.#open) exchange.cutOff(reason)
+  }
+}
