@@ -60,3 +60,8 @@ export function toHeadendError(cause: unknown): HeadendError {
     ? cause
     : new HeadendError('internal', 'Internal server error: see the log of headend for this request-id', { cause })
 }
+
+/** The server cannot start, and the user can mend it: the message is the one line that he sees. */
+export class StartError extends Error {
+  readonly expected = true
+}

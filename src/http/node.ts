@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
-import { HeadendError } from '../contract/errors.ts'
+import { HeadendError, StartError } from '../contract/errors.ts'
 import { reasonPhrase } from './exchange.ts'
 import { explainListenError } from './listen-error.ts'
 import { lingerIdleMs, NodeExchange } from './node-exchange.ts'
@@ -19,7 +19,7 @@ export async function listenNode(options: TransportOptions, hooks: Hooks, tls: T
     await once(server, 'listening')
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? 'the reason is unknown'
-    throw new Error(explainListenError(code, options.host, options.port), { cause })
+    throw new StartError(explainListenError(code, options.host, options.port), { cause })
   }
   return new NodeTransport(server, new TransportState(options, hooks))
 }

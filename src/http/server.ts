@@ -1,3 +1,4 @@
+import { StartError } from '../contract/errors.ts'
 import { type LoadedUws, loadUws, type UwsBinding } from './load-uws.ts'
 import { listenNode } from './node.ts'
 import { readTls } from './tls-files.ts'
@@ -14,7 +15,7 @@ export interface Listening {
 
 /**
  * `auto` takes uWebSockets.js where its native binary loads, else node:http.
- * @throws Error one line for the person who started the server: port in use, no such address, bad certificate, uWS forced but missing
+ * @throws StartError one line for the person who started the server: port in use, no such address, bad certificate, uWS forced but missing
  */
 export async function listen(
   choice: 'auto' | 'uws' | 'node',
@@ -37,6 +38,6 @@ const remedy = 'node scripts/install-uws.mjs'
 
 export function chooseTransport(choice: 'auto' | 'uws', uws: LoadedUws): TransportChoice {
   if (uws.binding !== null) return { binding: uws.binding, note: null }
-  if (choice === 'uws') throw new Error(`--transport uws: ${uws.reason}; run ${remedy}, or use --transport auto`)
+  if (choice === 'uws') throw new StartError(`--transport uws: ${uws.reason}; run ${remedy}, or use --transport auto`)
   return { binding: null, note: `${uws.reason}, so node:http answers; for the faster transport run ${remedy}` }
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
+import { StartError } from '../contract/errors.ts'
 
 export interface TlsFiles {
   readonly certFile: string
@@ -11,7 +12,7 @@ export interface TlsPair {
   readonly key: Buffer
 }
 
-/** @throws Error one line that names the file: it is missing, unreadable, not PEM, or the two do not belong together */
+/** @throws StartError one line that names the file: it is missing, unreadable, not PEM, or the two do not belong together */
 export function readTls(files: TlsFiles): TlsPair {
   const pair = { cert: read(files.certFile, 'certificate'), key: read(files.keyFile, 'key') }
   check(pair, 'cert', `${files.certFile} is not a certificate in PEM form`)
@@ -19,7 +20,7 @@ export function readTls(files: TlsFiles): TlsPair {
   try {
     createSecureContext(pair)
   } catch (cause) {
-    throw new Error(`The TLS key ${files.keyFile} does not belong to the certificate ${files.certFile}`, { cause })
+    throw new StartError(`The TLS key ${files.keyFile} does not belong to the certificate ${files.certFile}`, { cause })
   }
   return pair
 }
@@ -29,7 +30,9 @@ function read(file: string, what: string): Buffer {
     return readFileSync(file)
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code
-    throw new Error(`The TLS ${what} ${file} cannot be read (${code}): check the path and its permissions`, { cause })
+    throw new StartError(`The TLS ${what} ${file} cannot be read (${code}): check the path and its permissions`, {
+      cause,
+    })
   }
 }
 
@@ -37,6 +40,6 @@ function check(pair: TlsPair, part: keyof TlsPair, problem: string): void {
   try {
     createSecureContext({ [part]: pair[part] })
   } catch (cause) {
-    throw new Error(problem, { cause })
+    throw new StartError(problem, { cause })
   }
 }

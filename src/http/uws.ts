@@ -1,5 +1,5 @@
 import type { HttpResponse, us_listen_socket } from 'uWebSockets.js'
-import { HeadendError } from '../contract/errors.ts'
+import { HeadendError, StartError } from '../contract/errors.ts'
 import { explainListenError, findListenError } from './listen-error.ts'
 import type { UwsApp, UwsBinding } from './load-uws.ts'
 import { createRequestId } from './request-id.ts'
@@ -21,7 +21,7 @@ export async function listenUws(binding: UwsBinding, options: TransportOptions, 
   const socket = listenOn(app, options)
   if (socket === false) {
     const code = await findListenError(options.host, options.port)
-    throw new Error(explainListenError(code, options.host, options.port))
+    throw new StartError(explainListenError(code, options.host, options.port))
   }
   return new UwsTransport(binding, app, socket, state)
 }
