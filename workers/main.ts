@@ -64,7 +64,8 @@ async function openEngine(task: LoadTask, report: (progress: LoadProgress) => vo
 async function loadModel(llama: Llama, task: LoadTask, report: (progress: LoadProgress) => void): Promise<LlamaModel> {
   return await llama.loadModel({
     modelPath: task.modelPath,
-    gpuLayers: task.gpuLayers,
+    gpuLayers:
+      task.gpuLayers === 'auto' ? { fitContext: { contextSize: task.contextTokens * task.slotCount } } : task.gpuLayers,
     onLoadProgress: (fraction) => report({ type: 'progress', fraction }),
   })
 }

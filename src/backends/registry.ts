@@ -1,4 +1,5 @@
 import type { DownloadProgress } from '../../workers/models/download.ts'
+import { findGpus } from '../../workers/models/gpus.ts'
 import { readHardware } from '../../workers/models/hardware.ts'
 import { type ModelFacts as FileFacts, inspectModel } from '../../workers/models/inspect.ts'
 import { type Plan, planResources, type ResourceSettings } from '../../workers/models/plan.ts'
@@ -71,7 +72,7 @@ export async function planModels(
   settings: BackendSettings,
   onProgress: (progress: DownloadProgress) => void,
 ): Promise<readonly PlannedModel[]> {
-  const hardware = readHardware()
+  const hardware = readHardware(settings.gpuLayers === 0 ? [] : await findGpus())
   let memoryBytes = hardware.memoryBytes
   const planned: PlannedModel[] = []
   for (const spec of settings.model) {
