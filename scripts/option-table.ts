@@ -27,7 +27,7 @@ function withTable(path: string, table: string): { readonly path: string; readon
 }
 
 function shortTable(): string {
-  const rows = optionNames.map((name) => [`\`${flagName(name)}\``, inDefaultColumn(name), options[name].help])
+  const rows = optionNames.map((name) => [`\`${namesOf(name)[0]}\``, inDefaultColumn(name), options[name].help])
   return markdownTable(['option', 'default', 'meaning'], rows)
 }
 
@@ -40,11 +40,19 @@ function groupTable(group: string): string {
   const rows = optionNames
     .filter((name) => options[name].group === group)
     .map((name) => [
-      `\`${flagName(name)}\` \`${environmentName(name)}\` \`${name}\``,
+      namesOf(name)
+        .map((text) => `\`${text}\``)
+        .join(' '),
       inDefaultColumn(name),
       meaningWithBounds(name),
     ])
   return markdownTable(['flag, environment, file', 'default', 'meaning'], rows)
+}
+
+/** How an option is called: by its flag, its variable, its key in the file. Secrets have no flag. */
+function namesOf(name: OptionName): readonly string[] {
+  const others = [environmentName(name), name]
+  return options[name].isSecret ? others : [flagName(name), ...others]
 }
 
 /** What is accepted is left out where it says nothing new. */

@@ -2,16 +2,20 @@ import { Command, CommanderError, Option } from 'commander'
 import { unknownFlag } from './config.ts'
 import { ConfigError } from './config-error.ts'
 import { nearest } from './nearest.ts'
-import { flagName, optionNames, options } from './options.ts'
+import { flagName, flagOptions, type OptionName, options } from './options.ts'
 
-export const commands = ['serve', 'check', 'models'] as const
+export const commands = ['serve', 'check', 'models', 'key'] as const
 
-export type CommandName = (typeof commands)[number]
+type CommandName = (typeof commands)[number]
+
+/** The commands that read the options. */
+export type RunCommand = Exclude<CommandName, 'key'>
 
 export type Invocation =
   | { readonly kind: 'help'; readonly text: string }
   | { readonly kind: 'version' }
-  | { readonly kind: 'run'; readonly command: CommandName; readonly json: boolean; readonly flags: Flags }
+  | { readonly kind: 'key'; readonly name: string | null; readonly json: boolean }
+  | { readonly kind: 'run'; readonly command: RunCommand; readonly json: boolean; readonly flags: Flags }
 
 /** Values as typed, keyed by option name; what was not typed is absent. */
 export type Flags = Readonly<Record<string, unknown>>
@@ -19,7 +23,8 @@ export type Flags = Readonly<Record<string, unknown>>
 const rules = `Every option is an environment variable, too (--queue-timeout-ms is
 HEADEND_QUEUE_TIMEOUT_MS), and a key of the config file (queueTimeoutMs). Flags win
 over the environment, the environment over the file. Lists: repeat the flag, or
-separate the values of the variable with commas.`
+separate the values of the variable with commas. API keys have no flag: they come
+from --api-key-file or the variable HEADEND_API_KEY.`
 
 /** @throws ConfigError naming the flag or command that is wrong */
 export function parseCommandLine(words: readonly string[]): Invocation {
@@ -29,14 +34,17 @@ export function parseCommandLine(words: readonly string[]): Invocation {
   if (help === true) return { kind: 'help', text: `${program.helpInformation()}\n${rules}\n` }
   if (version === true) return { kind: 'version' }
   refuseUnknown(unknown)
-  const command = chooseCommand(operands)
-  if (json === true && command === 'serve') throw new ConfigError(['--json belongs to check and models'])
+  const { command, name } = chooseCommand(operands)
+  if (command === 'key') return { kind: 'key', name, json: json === true }
+  if (json === true && command === 'serve') throw new ConfigError(['--json belongs to check, models and key'])
   return { kind: 'run', command, json: json === true, flags }
 }
 
 function createProgram(): Command {
   const program = new Command('headend')
-    .usage('[serve] [options]\n       headend check [options]\n       headend models [options]')
+    .usage(
+      '[serve] [options]\n       headend check [options]\n       headend models [options]\n       headend key [name]',
+    )
     .description(
       [
         'Answers the Anthropic Messages API from local models.',
@@ -44,35 +52,36 @@ function createProgram(): Command {
         'serve    listens and answers; the default',
         'check    validates the options and prints each with its origin',
         'models   lists the models that are on this machine',
+        'key      makes an API key and the line for the file of --api-key-file',
       ].join('\n'),
     )
     .helpOption(false) // help is an option like any other here, so that parsing has no side effect
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
-  for (const name of optionNames) program.addOption(createOption(name))
+  for (const name of flagOptions) program.addOption(createOption(name))
   program
-    .addOption(new Option('--json', 'check and models: print JSON').helpGroup('General:'))
+    .addOption(new Option('--json', 'check, models and key: print JSON').helpGroup('General:'))
     .addOption(new Option('-h, --help', 'print this text').helpGroup('General:'))
     .addOption(new Option('-v, --version', 'print the version').helpGroup('General:'))
   return program
 }
 
-function createOption(name: (typeof optionNames)[number]): Option {
+function createOption(name: OptionName): Option {
   const { group, help, placeholder, repeatable } = options[name]
-  const option = new Option(`${flagName(name)} ${placeholder}`, `${help} (${defaultInWords(name)})`)
+  const option = new Option(`${flagName(name)} ${placeholder}`.trimEnd(), `${help} (${defaultInWords(name)})`)
   option.helpGroup(`${group}:`)
   if (repeatable) option.argParser((value: string, earlier: readonly string[] = []) => [...earlier, value])
   return option
 }
 
 /** `default: 8080`, or `repeatable, default: none` */
-function defaultInWords(name: (typeof optionNames)[number]): string {
+function defaultInWords(name: OptionName): string {
   const { repeatable } = options[name]
   return `${repeatable ? 'repeatable, ' : ''}default: ${defaultText(name)}`
 }
 
 /** What holds when nobody says anything, in words, the same on every machine. */
-export function defaultText(name: (typeof optionNames)[number]): string {
+export function defaultText(name: OptionName): string {
   const option = options[name]
   if (option.defaultText !== null) return option.defaultText
   const value: unknown = option.fallback({})
@@ -95,15 +104,17 @@ function refuseUnknown(unknown: readonly string[]): void {
   if (flag !== undefined) throw new ConfigError([unknownFlag(flag.replace(/=.*$/s, ''))])
 }
 
-function chooseCommand(operands: readonly string[]): CommandName {
-  const [word, extra] = operands
-  if (word === undefined) return 'serve'
-  const command = commands.find((name) => name === word)
+/** `name` is the operand of `key`. */
+function chooseCommand(operands: readonly string[]): { command: CommandName; name: string | null } {
+  const [word, ...others] = operands
+  if (word === undefined) return { command: 'serve', name: null }
+  const command = commands.find((known) => known === word)
   if (command === undefined) {
     const guess = nearest(word, commands)
     const hint = guess === null ? `the commands are ${commands.join(', ')}` : `did you mean ${guess}?`
     throw new ConfigError([`unknown command ${word} (${hint})`])
   }
-  if (extra !== undefined) throw new ConfigError([`unexpected argument ${extra}: options begin with --`])
-  return command
+  if (command === 'key') return { command, name: others.join(' ').replace(/\s+/g, ' ').trim() || null }
+  if (others[0] !== undefined) throw new ConfigError([`unexpected argument ${others[0]}: options begin with --`])
+  return { command, name: null }
 }

@@ -1,8 +1,9 @@
+import { isLoopback } from './admission/loopback.ts'
 import { ConfigError } from './config-error.ts'
 import { type ConfigFile, parseConfigFile } from './config-file.ts'
 import { nearest } from './nearest.ts'
 import { Refusal } from './option-kinds.ts'
-import { environmentName, flagName, kebabCase, type OptionName, optionNames, options } from './options.ts'
+import { environmentName, flagName, flagOptions, kebabCase, type OptionName, optionNames, options } from './options.ts'
 
 /** What the whole program is told: one value per option, validated, read once by `main.ts` and passed down. */
 export type Config = { readonly [Name in OptionName]: ReturnType<(typeof options)[Name]['parse']> }
@@ -96,15 +97,29 @@ function* environmentSettings(env: NodeJS.ProcessEnv, problems: string[]): Gener
 function* flagSettings(flags: Sources['flags'], problems: string[]): Generator<Setting> {
   for (const [key, input] of Object.entries(flags)) {
     if (input === undefined) continue
-    if (isOptionName(key)) yield { name: key, input, origin: 'flag', label: flagName(key) }
+    if (isOptionName(key) && !options[key].isSecret) yield { name: key, input, origin: 'flag', label: flagName(key) }
     else problems.push(unknownFlag(`--${kebabCase(key)}`))
   }
 }
 
-/** The sentence that refuses a flag, which is given as typed, with its dashes. */
+/** The sentence that refuses a flag that was not understood, which is given as typed, with its dashes. */
 export function unknownFlag(flag: string): string {
-  const guess = nearest(flag, optionNames)
+  const known = optionNames.find((name) => flagName(name) === flag)
+  if (known !== undefined && options[known].isSecret) {
+    return `${flag}: secrets do not belong on a command line, which others can read; set ${environmentName(known)}`
+  }
+  if (known !== undefined && options[known].isSwitch) return `${flag} takes no value`
+  const guess = nearest(flag, flagOptions)
   return unknown('option', flag, guess && flagName(guess))
+}
+
+/** As it may be shown: secrets only by their number. */
+export function redacted(config: Config): Readonly<Record<OptionName, unknown>> {
+  const shown = optionNames.map((name) => {
+    const value = config[name]
+    return [name, options[name].isSecret && Array.isArray(value) ? value.map(() => '(hidden)') : value]
+  })
+  return Object.fromEntries(shown)
 }
 
 /** Values that are right one by one and wrong together. */
@@ -113,6 +128,11 @@ function contradictions(config: Config): readonly string[] {
   if (config.model.length === 0) problems.push('model: expected at least one model, such as embedded')
   if (config.tlsCert !== null && config.tlsKey === null) problems.push('--tls-cert needs --tls-key, too')
   if (config.tlsKey !== null && config.tlsCert === null) problems.push('--tls-key needs --tls-cert, too')
+  if (!isLoopback(config.host) && !config.allowAnonymous && config.apiKeyFile === null && config.apiKey.length === 0) {
+    problems.push(
+      `--host ${config.host}: without API keys everybody who can connect could use the models; set --api-key-file or HEADEND_API_KEY (headend key makes one), or say --allow-anonymous`,
+    )
+  }
   if (config.bodiesBytesMax < config.bodyBytesMax) {
     problems.push(
       `--bodies-bytes-max (${config.bodiesBytesMax}) is below --body-bytes-max (${config.bodyBytesMax}): raise the first or lower the second`,

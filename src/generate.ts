@@ -1,3 +1,4 @@
+import type { Authorize } from './admission/authorize.ts'
 import type { Identify } from './admission/identity.ts'
 import type { Admission, Permit } from './admission/permits.ts'
 import type { Call } from './contract/backend.ts'
@@ -9,7 +10,9 @@ import type { Router, Target } from './router.ts'
 
 /** What the life of a request needs of the house. */
 export interface Services {
-  /** Refuses everything while the server drains. @throws HeadendError unavailable */
+  /** Whether this client may ask at all. @throws HeadendError unauthenticated, forbidden */
+  readonly authorize: Authorize
+  /** Refuses everything while the server starts or drains. @throws HeadendError unavailable */
   readonly guard: () => void
   readonly identify: Identify
   readonly resolve: Router['resolve']
@@ -21,10 +24,12 @@ export interface Services {
 /** The life of one request. Each line may refuse, with the status beside it. */
 export async function generate(exchange: Exchange, protocol: Protocol, services: Services): Promise<void> {
   try {
+    const caller = services.authorize(exchange) // 401, 403
     services.guard() // 503
-    const request = protocol.parse(await exchange.body(), exchange) // 400, 408, 413
-    const { targets } = services.resolve(request.model) // 404
-    const session = services.identify(exchange, request.sessionHint)
+    const draft = protocol.parse(await exchange.body(), exchange) // 400, 408, 413
+    const { targets } = services.resolve(draft.model) // 404
+    const request = draft.complete() // 400
+    const session = services.identify(caller, exchange, request.sessionHint)
     const reply = protocol.openReply(exchange, request) // sends nothing yet
     await answer(reply, request, targets, { id: exchange.id, session, signal: exchange.signal }, exchange, services)
   } catch (cause) {
@@ -62,10 +67,12 @@ async function answer(
 /** Counts the prompt of a request as `generate` would. Never waits for a slot. */
 export async function count(exchange: Exchange, protocol: Protocol, services: Services): Promise<void> {
   try {
+    const caller = services.authorize(exchange)
     services.guard()
-    const request = protocol.parseCount(await exchange.body(), exchange)
-    const [target] = services.resolve(request.model).targets
-    const session = services.identify(exchange, request.sessionHint)
+    const draft = protocol.parseCount(await exchange.body(), exchange)
+    const [target] = services.resolve(draft.model).targets
+    const request = draft.complete()
+    const session = services.identify(caller, exchange, request.sessionHint)
     const call = { id: exchange.id, session, signal: exchange.signal }
     const { backend, model } = target as Target
     protocol.replyCount(exchange, await backend.countTokens({ ...request, model }, call))

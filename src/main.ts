@@ -1,6 +1,8 @@
 import { constants } from 'node:os'
-import { type CommandName, parseCommandLine } from './cli.ts'
-import { type Config, configPath, type ResolvedConfig, resolveConfig } from './config.ts'
+import { hashKey, hashLine, newKey } from './admission/api-keys.ts'
+import { readKeyFile } from './admission/key-file.ts'
+import { parseCommandLine, type RunCommand } from './cli.ts'
+import { type Config, configPath, type ResolvedConfig, redacted, resolveConfig } from './config.ts'
 import { readConfigFile } from './config-file.ts'
 import { HeadendError } from './contract/errors.ts'
 import { createLog, type Log, resolveLogFormat } from './observe/log.ts'
@@ -34,6 +36,9 @@ async function main(words: readonly string[]): Promise<number | null> {
     case 'version':
       process.stdout.write(`${version}\n`)
       return null
+    case 'key':
+      process.stdout.write(describeNewKey(invocation.name, invocation.json))
+      return null
     case 'run':
       return run(invocation.command, resolve(invocation.flags), invocation.json)
     default:
@@ -49,12 +54,12 @@ function resolve(flags: Readonly<Record<string, unknown>>): ResolvedConfig {
   return resolved
 }
 
-async function run(command: CommandName, resolved: ResolvedConfig, json: boolean): Promise<number | null> {
+async function run(command: RunCommand, resolved: ResolvedConfig, json: boolean): Promise<number | null> {
   switch (command) {
     case 'serve':
       return serve(resolved.config)
     case 'check':
-      process.stdout.write(json ? `${JSON.stringify(resolved, null, 2)}\n` : describeConfig(resolved))
+      process.stdout.write(check(resolved, json))
       return null
     case 'models':
       process.stdout.write(await describeModels(resolved.config, json))
@@ -98,15 +103,35 @@ function untilStopped(server: Server, log: Log): Promise<number> {
   })
 }
 
-/** One line per option: name, value, origin. */
-function describeConfig({ config, origins }: ResolvedConfig): string {
-  const rows = optionNames.map((name) => [name, inWords(config[name]), origins[name]] as const)
+/** One line per option: name, value, origin. The file of keys is looked into, too, as its mistakes would end a start. */
+function check({ config, origins }: ResolvedConfig, json: boolean): string {
+  if (config.apiKeyFile !== null) readKeyFile(config.apiKeyFile)
+  const shown = redacted(config)
+  if (json) return `${JSON.stringify({ config: shown, origins }, null, 2)}\n`
+  const rows = optionNames.map((name) => [name, inWords(shown[name]), origins[name]] as const)
   return table([['option', 'value', 'from'], ...rows])
 }
 
-function inWords(value: Config[keyof Config]): string {
+function inWords(value: unknown): string {
   if (value === null) return '-'
   return Array.isArray(value) ? value.join(', ') || '-' : String(value)
+}
+
+/** The only place where a key is ever shown. */
+function describeNewKey(name: string | null, json: boolean): string {
+  const key = newKey()
+  const line = hashLine({ name, hash: hashKey(key) })
+  if (json) return `${JSON.stringify({ key, line }, null, 2)}\n`
+  return [
+    'The key, for the client; it is kept nowhere and not shown again:',
+    '',
+    `  ${key}`,
+    '',
+    'Its line for the file of --api-key-file:',
+    '',
+    `  ${line}`,
+    '',
+  ].join('\n')
 }
 
 async function describeModels(config: Config, json: boolean): Promise<string> {

@@ -1,4 +1,3 @@
-import { isIP } from 'node:net'
 import { nearest } from './nearest.ts'
 
 /** One option: what it accepts, what holds without it, and how it is explained. */
@@ -12,6 +11,10 @@ export interface Option<Value> {
   readonly accepts: string
   /** Lists: the flag may be repeated, and the environment variable is split at commas. */
   readonly repeatable: boolean
+  /** A switch: the flag takes no value. */
+  readonly isSwitch: boolean
+  /** Never a flag, which others on this machine can read, and never shown or repeated in a message. */
+  readonly isSecret: boolean
   /** The default in words, where the value itself says too little or depends on the machine; else `null`. */
   readonly defaultText: string | null
   readonly fallback: (env: NodeJS.ProcessEnv) => Value
@@ -69,6 +72,16 @@ export function machineText(
 ): Option<string> {
   const option = build(spec, spec.placeholder, anyText, spec.fallback, asText)
   return { ...option, defaultText: spec.defaultText }
+}
+
+export function switchedOff(spec: Common): Option<boolean> {
+  const accepts = 'true or false'
+  const parse = (input: unknown): boolean => {
+    if (input === true || input === 'true' || input === '1') return true
+    if (input === false || input === 'false' || input === '0') return false
+    throw refuse(accepts, input)
+  }
+  return { ...build(spec, '', accepts, () => false, parse), isSwitch: true, defaultText: 'off' }
 }
 
 export function integer(spec: Common & Range & { readonly default: number }): Option<number> {
@@ -149,22 +162,17 @@ export function list(spec: ListSpec): Option<readonly string[]> {
   return { ...option, repeatable: true }
 }
 
-/** `/anthropic`: a leading slash, none at the end. */
-export function parsePathPrefix(prefix: string): string {
-  const trimmed = prefix.replace(/\/+$/, '')
-  if (!/^(\/[\w.~%-]+)+$/.test(trimmed)) throw refuse('a path such as /anthropic', prefix)
-  return trimmed
-}
-
-/** `10.0.0.0/8`; a bare address stands for itself alone. */
-export function parseCidr(range: string): string {
-  const [address = '', bits, ...rest] = range.split('/')
-  const family = isIP(address)
-  const bitsMax = family === 6 ? 128 : 32
-  const isValid =
-    family !== 0 && rest.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= bitsMax))
-  if (!isValid) throw refuse('an address range such as 10.0.0.0/8', range)
-  return `${address}/${bits === undefined ? bitsMax : Number(bits)}`
+/** A list whose items are refused without being repeated. */
+export function secretList(spec: ListSpec): Option<readonly string[]> {
+  const parse = (input: unknown): readonly string[] => {
+    const items: readonly unknown[] = Array.isArray(input) ? input : [input]
+    return items.map((item) => {
+      if (typeof item !== 'string' || item.trim() === '') throw new Refusal(`expected ${spec.accepts}`)
+      return spec.item(item.trim())
+    })
+  }
+  const option = build(spec, spec.placeholder, spec.accepts, () => spec.default, parse)
+  return { ...option, repeatable: true, isSecret: true }
 }
 
 function build<Value>(
@@ -174,10 +182,20 @@ function build<Value>(
   fallback: Option<Value>['fallback'],
   parse: Option<Value>['parse'],
 ): Option<Value> {
-  return { ...common, placeholder, accepts, repeatable: false, defaultText: null, fallback, parse }
+  return {
+    ...common,
+    placeholder,
+    accepts,
+    repeatable: false,
+    isSwitch: false,
+    isSecret: false,
+    defaultText: null,
+    fallback,
+    parse,
+  }
 }
 
-function refuse(accepts: string, input: unknown, guess: string | null = null): Refusal {
+export function refuse(accepts: string, input: unknown, guess: string | null = null): Refusal {
   const hint = guess === null ? '' : ` (did you mean ${guess}?)`
   return new Refusal(`expected ${accepts}, got ${JSON.stringify(input)}${hint}`)
 }

@@ -1,5 +1,6 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { parseAlias, parseCidr, parseHostName, parseKey, parseOrigin, parsePathPrefix } from './option-items.ts'
 import {
   autoInteger,
   autoIntegerOrMax,
@@ -11,8 +12,8 @@ import {
   machineText,
   type Option,
   optionalText,
-  parseCidr,
-  parsePathPrefix,
+  secretList,
+  switchedOff,
   text,
 } from './option-kinds.ts'
 
@@ -77,6 +78,40 @@ export const options = {
     item: parseCidr,
   }),
 
+  apiKeyFile: optionalText({
+    group: 'Access',
+    help: 'File of the keys that clients must show, a line for each: its hash, as headend key writes it, and a name.',
+    placeholder: '<file>',
+  }),
+  apiKey: secretList({
+    group: 'Access',
+    help: 'Keys, or their hashes, that clients must show; beside those of the file. There is no flag for it.',
+    placeholder: '<key>',
+    accepts: 'a key, or sha256: and its hash',
+    default: [],
+    item: parseKey,
+  }),
+  allowAnonymous: switchedOff({
+    group: 'Access',
+    help: 'Listen where other machines can connect without asking them for a key.',
+  }),
+  allowedHost: list({
+    group: 'Access',
+    help: 'Further name by which clients may call this server. On a loopback address others are refused (DNS rebinding).',
+    placeholder: '<name>',
+    accepts: 'a name or an address without a port, such as models.example.com',
+    default: [],
+    item: parseHostName,
+  }),
+  corsOrigin: list({
+    group: 'Access',
+    help: 'Origin whose web pages may ask and read the answers; * for all.',
+    placeholder: '<origin>',
+    accepts: '* or an origin such as https://app.example.com',
+    default: [],
+    item: parseOrigin,
+  }),
+
   backend: choice({
     group: 'Models',
     help: 'What answers: local models, or echo, a scripted stand-in for tests and overhead benches.',
@@ -96,6 +131,14 @@ export const options = {
     group: 'Models',
     help: 'Id of the model that answers requests for unknown names; without it they get 404.',
     placeholder: '<id>',
+  }),
+  modelAlias: list({
+    group: 'Models',
+    help: 'NAME=ID: another name for a model. * in NAME stands for any text. claude-local and claude-* go to the first model.',
+    placeholder: '<name=id>',
+    accepts: 'NAME=ID, such as claude-local=headend-tiny',
+    default: [],
+    item: parseAlias,
   }),
   cacheDir: machineText({
     group: 'Models',
@@ -208,6 +251,10 @@ export const options = {
     default: 25_000,
   }),
 
+  strict: switchedOff({
+    group: 'Requests',
+    help: 'Refuse what the hosted API refuses, also what real clients send all the same; for testing clients.',
+  }),
   bodyBytesMax: bytes({
     group: 'Requests',
     help: 'Largest request body; larger ones get 413.',
@@ -260,6 +307,9 @@ export const options = {
 export type OptionName = keyof typeof options
 
 export const optionNames = Object.keys(options) as readonly OptionName[]
+
+/** What may stand on a command line. */
+export const flagOptions = optionNames.filter((name) => !options[name].isSecret)
 
 /** `queueTimeoutMs` -> `--queue-timeout-ms` */
 export function flagName(name: OptionName): string {

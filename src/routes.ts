@@ -19,7 +19,7 @@ export interface RouteParts {
 /** Paths that say nothing about the use of the server: logged only for debugging. */
 export const probePaths: ReadonlySet<string> = new Set(['/', '/api/hello', '/health', '/ready'])
 
-/** Every path of the server, in the order of api-surface.md section 1. */
+/** Every path of the server. What does not authorize says nothing that a stranger may not know. */
 export function createRoutes({ protocols, services, entries, notReady, status }: RouteParts): readonly Route[] {
   const { anthropic } = protocols
   const greet = (exchange: Exchange): void => respondJson(exchange, 200, { name: 'headend', version })
@@ -30,6 +30,7 @@ export function createRoutes({ protocols, services, entries, notReady, status }:
       method: 'GET',
       path: '/v1/models',
       handle(exchange) {
+        services.authorize(exchange)
         services.guard()
         // OpenAI clients send no such header, and do not page.
         const paged = exchange.header('anthropic-version') !== null
@@ -40,6 +41,7 @@ export function createRoutes({ protocols, services, entries, notReady, status }:
       method: 'GET',
       path: '/v1/models/{id}',
       handle(exchange, id) {
+        services.authorize(exchange)
         services.guard()
         exchange.respond(200, jsonHeaders, encodeModel({ ...services.resolve(id).entry, id }))
       },
@@ -54,7 +56,14 @@ export function createRoutes({ protocols, services, entries, notReady, status }:
         else respondJson(exchange, 503, { status: 'not ready', reason }, { 'retry-after': '2' })
       },
     },
-    { method: 'GET', path: '/status', handle: (exchange) => respondJson(exchange, 200, status()) },
+    {
+      method: 'GET',
+      path: '/status',
+      handle(exchange) {
+        services.authorize(exchange)
+        respondJson(exchange, 200, status())
+      },
+    },
     { method: 'GET', path: '/', handle: greet },
     { method: 'GET', path: '/api/hello', handle: greet },
   ]

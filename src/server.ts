@@ -1,3 +1,4 @@
+import { openAccess } from './admission/access.ts'
 import { createIdentify } from './admission/identity.ts'
 import { createAdmission } from './admission/permits.ts'
 import { createLoadReports } from './backends/load-reports.ts'
@@ -10,7 +11,7 @@ import { createApp } from './http/app.ts'
 import { type Finished, listen, type Transport } from './http/server.ts'
 import type { Log } from './observe/log.ts'
 import { createProtocols } from './protocols/registry.ts'
-import { createRouter, type Router } from './router.ts'
+import { createModelRouter, type Router } from './router.ts'
 import { createRoutes, probePaths } from './routes.ts'
 import { version } from './version.ts'
 
@@ -39,6 +40,7 @@ export async function createServer(config: Config, log: Log): Promise<Server> {
   const running = new Set<Exchange>()
   const failures = new WeakMap<Exchange, unknown>()
 
+  const access = openAccess(config, (message) => log.warn(message))
   const protocols = createProtocols(config)
   const admission = createAdmission(config)
   const guard = (): void => {
@@ -47,6 +49,7 @@ export async function createServer(config: Config, log: Log): Promise<Server> {
     throw new HeadendError('unavailable', message, { retryAfterSeconds: phase === 'starting' ? 2 : 5 })
   }
   const services: Services = {
+    authorize: access.authorize,
     guard,
     identify: createIdentify(config.trustedProxy),
     resolve: (model) => (router as Router).resolve(model), // guarded: there is one as soon as it serves
@@ -71,7 +74,10 @@ export async function createServer(config: Config, log: Log): Promise<Server> {
   const { transport, note } = await listen(config.transport, transportOptions(config), {
     handle(exchange) {
       running.add(exchange)
-      app(exchange)
+      exchange.extraHeaders = access.browsers.answer(exchange)
+      const preflight = access.browsers.preflight(exchange)
+      if (preflight === null) app(exchange)
+      else exchange.respond(204, preflight, '')
     },
     refuseRaw: (status, message, requestId) =>
       protocols.anthropic.errorBody(
@@ -80,7 +86,7 @@ export async function createServer(config: Config, log: Log): Promise<Server> {
       ),
     finished(report) {
       running.delete(report.exchange)
-      logFinished(log, report, failures.get(report.exchange))
+      logFinished(log, report, access.keyName(report.exchange), failures.get(report.exchange))
     },
   })
   if (note !== null) log.info(note)
@@ -88,7 +94,7 @@ export async function createServer(config: Config, log: Log): Promise<Server> {
   const reports = createLoadReports(log)
   try {
     models = await openBackends(config, reports)
-    router = createModelRouter(models, config.defaultModel)
+    router = createModelRouter(models, config.modelAlias, config.defaultModel)
   } catch (cause) {
     transport.destroy()
     await Promise.all(models.map(({ backend }) => backend.destroy()))
@@ -101,7 +107,7 @@ export async function createServer(config: Config, log: Log): Promise<Server> {
   const url = urlOf(config, transport)
   return {
     url,
-    banner: describe(config, transport, models, url),
+    banner: describe(config, transport, models, url, access.needsKey),
     async drain() {
       phase = 'draining'
       transport.stopListening()
@@ -144,18 +150,6 @@ function describeStatus(phase: Phase, models: readonly ServedModel[], queue: unk
   }
 }
 
-/** Coding clients ask for models by the names of the hosted ones: those go to the first model. */
-function createModelRouter(models: readonly ServedModel[], defaultModel: string | null): Router {
-  const routes = models.map(({ id, displayName, backend }) => {
-    const { contextTokens, createdAt } = backend.facts()
-    const entry = { id, displayName, createdAt, contextTokens, outputTokensMax: contextTokens }
-    return { entry, targets: [{ backend, model: id }] }
-  })
-  const first = models[0]
-  const patterns = first === undefined ? [] : [{ pattern: 'claude-*', modelId: first.id }]
-  return createRouter({ routes, patterns, defaultModel })
-}
-
 function transportOptions(config: Config): Parameters<typeof listen>[1] {
   const { tlsCert, tlsKey } = config
   const tls = tlsCert === null || tlsKey === null ? null : { certFile: tlsCert, keyFile: tlsKey }
@@ -163,11 +157,13 @@ function transportOptions(config: Config): Parameters<typeof listen>[1] {
 }
 
 /** One line per request, at its end. A fault of ours brings its cause. */
-function logFinished(log: Log, { exchange, status, bytesSent, durationMs, aborted }: Finished, failure: unknown): void {
+function logFinished(log: Log, report: Finished, keyName: string | null, failure: unknown): void {
+  const { exchange, status, bytesSent, durationMs, aborted } = report
   const line = {
     requestId: exchange.id,
     method: exchange.method,
     path: exchange.path,
+    ...(keyName === null ? {} : { key: keyName }),
     status,
     durationMs: Math.round(durationMs * 10) / 10,
     bytesSent,
@@ -203,14 +199,21 @@ function urlOf(config: Config, transport: Transport): string {
   return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${transport.port}`
 }
 
-function describe(config: Config, transport: Transport, models: readonly ServedModel[], url: string): string {
+function describe(
+  config: Config,
+  transport: Transport,
+  models: readonly ServedModel[],
+  url: string,
+  needsKey: boolean,
+): string {
   const engine = transport.name === 'uws' ? 'uWebSockets.js' : 'node:http'
   const body = `{"model":"${models[0]?.id}","max_tokens":100,"messages":[{"role":"user","content":"Hello!"}]}`
   const insecure = config.tlsCert === null ? '' : ' -k'
+  const key = needsKey ? " -H 'x-api-key: YOUR-KEY'" : ''
   return [
     `headend ${version} on ${engine}, Node ${process.versions.node}`,
     ...models.map(({ summary }) => `  model  ${summary}`),
     `  url    ${url}`,
-    `  try    curl${insecure} ${url}/v1/messages -H 'content-type: application/json' -d '${body}'`,
+    `  try    curl${insecure} ${url}/v1/messages${key} -H 'content-type: application/json' -d '${body}'`,
   ].join('\n')
 }

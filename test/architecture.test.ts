@@ -28,6 +28,7 @@ const layers: Readonly<Record<string, number>> = {
   'config.ts': 2,
   'config-error.ts': 2,
   'config-file.ts': 2,
+  'option-items.ts': 2,
   'option-kinds.ts': 2,
   'options.ts': 2,
   'nearest.ts': 2,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
@@ -8,7 +9,7 @@ import { dirname, join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { parseCommandLine } from '../src/cli.ts'
 import { ConfigError } from '../src/config-error.ts'
-import { flagName, optionNames, options } from '../src/options.ts'
+import { flagName, flagOptions, optionNames, options } from '../src/options.ts'
 import { version } from '../src/version.ts'
 
 const root = dirname(import.meta.dirname)
@@ -83,15 +84,31 @@ describe('command line', () => {
     })
   })
 
+  it('takes switches without a value', () => {
+    const invocation = parseCommandLine(['--strict', 'check'])
+    assert.deepEqual(invocation, { kind: 'run', command: 'check', json: false, flags: { strict: true } })
+  })
+
+  it('takes a name for a new key', () => {
+    assert.deepEqual(parseCommandLine(['key']), { kind: 'key', name: null, json: false })
+    const named = parseCommandLine(['key', '--json', 'laptop\nof', ' Ada'])
+    assert.deepEqual(named, { kind: 'key', name: 'laptop of Ada', json: true })
+  })
+
   const refused: readonly [readonly string[], string][] = [
     [['--prot', '1'], 'unknown option --prot (did you mean --port?)'],
     [['--lag-level=debug'], 'unknown option --lag-level (did you mean --log-level?)'],
     [['-x'], 'unknown option -x'],
+    [
+      ['--api-key', 'hd-secret'],
+      '--api-key: secrets do not belong on a command line, which others can read; set HEADEND_API_KEY',
+    ],
+    [['--strict=yes'], '--strict takes no value'],
     [['modles'], 'unknown command modles (did you mean models?)'],
-    [['frobnicate'], 'unknown command frobnicate (the commands are serve, check, models)'],
+    [['frobnicate'], 'unknown command frobnicate (the commands are serve, check, models, key)'],
     [['check', 'this'], 'unexpected argument this: options begin with --'],
     [['--port'], "option '--port <integer>' argument missing"],
-    [['serve', '--json'], '--json belongs to check and models'],
+    [['serve', '--json'], '--json belongs to check, models and key'],
   ]
   for (const [words, message] of refused) {
     it(`refuses ${words.join(' ')}`, () => assert.equal(refusal(words), message))
@@ -101,8 +118,9 @@ describe('command line', () => {
     const invocation = parseCommandLine(['check', '--help'])
     assert.ok(invocation.kind === 'help')
     const words = invocation.text.replace(/\s+/g, ' ')
-    for (const name of optionNames) {
-      assert.ok(words.includes(` ${flagName(name)} ${options[name].placeholder} ${options[name].help} (`), name)
+    for (const name of flagOptions) {
+      const flag = `${flagName(name)} ${options[name].placeholder}`.trimEnd()
+      assert.ok(words.includes(` ${flag} ${options[name].help} (`), name)
       assert.ok(words.includes(`${options[name].group}: --`), options[name].group)
     }
     assert.ok(words.includes('Port to listen on; 0 takes a free one. (default: 8080)'))
@@ -152,6 +170,71 @@ describe('headend', () => {
     const { config, origins } = JSON.parse(json.text)
     assert.deepEqual(Object.keys(config), optionNames)
     assert.deepEqual([config.port, config.model, origins.slots, origins.host], [81, ['a', 'b'], 'file', 'default'])
+  })
+
+  it('makes keys that its server then asks for, and shows them nowhere else', async (test) => {
+    const folder = mkdtempSync(join(tmpdir(), 'headend-cli-'))
+    test.after(() => rmSync(folder, { recursive: true }))
+    const [plain, json] = await Promise.all([run(test, ['key']), run(test, ['key', 'laptop', '--json'])])
+    assert.match(plain.text, /^ {2}hd-[\w-]{43}$[\s\S]*^ {2}sha256:[0-9a-f]{64}$/m)
+    const { key, line } = JSON.parse(json.text)
+    assert.match(line, /^sha256:[0-9a-f]{64} laptop$/)
+    const file = join(folder, 'keys')
+    writeFileSync(file, `# who may ask\n${line}\nplain-key of Bob\n`)
+
+    const other = 'hd-from-the-environment'
+    const words = [
+      '--backend',
+      'echo',
+      '--host',
+      '0.0.0.0',
+      '--port',
+      '0',
+      '--log-format',
+      'json',
+      '--api-key-file',
+      file,
+    ]
+    const env = { HEADEND_API_KEY: other }
+    const server = start(test, words, env)
+    const port = await printed(server, /Listening on http:\/\/localhost:(\d+)/)
+    const ask = async (credential: string | null) => {
+      const headers: Record<string, string> = credential === null ? {} : { authorization: `Bearer ${credential}` }
+      return (await fetch(`http://127.0.0.1:${port}/v1/models`, { headers })).status
+    }
+    assert.deepEqual(
+      await Promise.all([key, other, 'plain-key', line, 'x', null].map(ask)),
+      [200, 200, 200, 401, 401, 401],
+    )
+    server.process.kill('SIGTERM')
+    await server.exit
+    const log = server.output.text + server.output.errors
+    assert.match(log, /"key":"laptop"/)
+    assert.match(log, /keys, line 3: keys as plain text/)
+    const checks = await Promise.all([
+      run(test, ['check', ...words], env),
+      run(test, ['check', '--json', ...words], env),
+    ])
+    assert.match(checks[0].text, /^apiKey +\(hidden\) +environment$/m)
+    for (const text of [log, ...checks.map(({ text }) => text)]) {
+      for (const secret of [key, other, 'plain-key']) {
+        assert.equal(text.includes(secret), false)
+        assert.equal(text.includes(createHash('sha256').update(secret).digest('hex')), false)
+      }
+    }
+  })
+
+  it('refuses a file of keys that it cannot use, without repeating what it says', async (test) => {
+    const folder = mkdtempSync(join(tmpdir(), 'headend-cli-'))
+    test.after(() => rmSync(folder, { recursive: true }))
+    const file = join(folder, 'keys')
+    writeFileSync(file, 'sha256:abc\n')
+    for (const command of ['serve', 'check']) {
+      const { code, errors } = await run(test, [command, '--backend', 'echo', '--port', '0', '--api-key-file', file])
+      assert.equal(code, 1)
+      const expected = 'expected sha256: and 64 hexadecimal digits; `headend key` writes such a line'
+      assert.equal(errors, `headend: ${file}:1: ${expected}\n`)
+    }
   })
 
   it('lists the models that are on this machine', async (test) => {

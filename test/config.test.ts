@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { type Config, configPath, resolveConfig, type Sources } from '../src/config.ts'
+import { type Config, configPath, redacted, resolveConfig, type Sources } from '../src/config.ts'
 import { ConfigError } from '../src/config-error.ts'
 import { readConfigFile } from '../src/config-file.ts'
 import { environmentName, flagName, optionNames, options } from '../src/options.ts'
@@ -52,6 +52,10 @@ describe('defaults', () => {
       bodiesBytesMax: 268_435_456,
       trustedProxy: [],
       logFormat: 'auto',
+      strict: false,
+      allowAnonymous: false,
+      modelAlias: [],
+      corsOrigin: [],
     }
     for (const [name, value] of Object.entries(promised)) assert.deepEqual(config[name as keyof Config], value, name)
     assert.deepEqual(new Set(Object.values(origins)), new Set(['default']))
@@ -121,6 +125,11 @@ describe('values', () => {
     ['gpuLayers', '0', 0],
     ['pathPrefix', ['/anthropic/', '/a/b'], ['/anthropic', '/a/b']],
     ['trustedProxy', ['10.0.0.0/8', '::1', 'fd00::/8'], ['10.0.0.0/8', '::1/128', 'fd00::/8']],
+    ['strict', 'true', true],
+    ['strict', '0', false],
+    ['allowedHost', ['Models.Example.com', 'fd00::1', '[::2]'], ['models.example.com', '[fd00::1]', '[::2]']],
+    ['corsOrigin', ['https://App.example.com/', 'app://x', '*'], ['https://app.example.com', 'app://x', '*']],
+    ['modelAlias', ['fast = org/m', 'gpt-*=b'], ['fast=org/m', 'gpt-*=b']],
   ]
   for (const [name, input, value] of accepted) {
     it(`${flagName(name)} ${JSON.stringify(input)} is ${JSON.stringify(value)}`, () => {
@@ -146,6 +155,13 @@ describe('values', () => {
     ['trustedProxy', ['10.0.0.0/33'], /an address range/],
     ['trustedProxy', ['10.0.0/8'], /an address range/],
     ['host', ' ', /a text that is not empty/],
+    ['strict', 'yes', /expected true or false, got "yes"/],
+    ['allowedHost', ['models.example.com:8080'], /a name or an address without a port.*got "models/],
+    ['allowedHost', ['https://models.example.com'], /got "https:/],
+    ['corsOrigin', ['app.example.com'], /\* or an origin such as https:\/\/app\.example\.com, got "app/],
+    ['corsOrigin', ['https://app.example.com/path'], /got "https:/],
+    ['modelAlias', ['fast'], /NAME=ID.*got "fast"/],
+    ['modelAlias', ['=id'], /got "=id"/],
   ]
   for (const [name, input, expected] of refused) {
     it(`${flagName(name)} ${JSON.stringify(input)} is refused`, () => {
@@ -155,6 +171,38 @@ describe('values', () => {
       assert.equal(others.length, 0)
     })
   }
+
+  it('refuses secrets without repeating them', () => {
+    assert.deepEqual(problems({ env: { HEADEND_API_KEY: 'a, sha256:secret' } }), [
+      'HEADEND_API_KEY: expected sha256: to be followed by 64 hexadecimal digits',
+    ])
+    assert.deepEqual(problems({ file: file('apiKey: [{ secret: 1 }]') }), [
+      'headend.yaml:1: apiKey: expected a key, or sha256: and its hash',
+    ])
+    assert.deepEqual(problems({ flags: { apiKey: ['secret'] } }), [
+      '--api-key: secrets do not belong on a command line, which others can read; set HEADEND_API_KEY',
+    ])
+  })
+
+  it('keeps only hashes of keys, and shows not even those', () => {
+    const { config } = resolve({ env: { HEADEND_API_KEY: 'one, two' } })
+    assert.match(config.apiKey.join(' '), /^sha256:[0-9a-f]{64} sha256:[0-9a-f]{64}$/)
+    assert.deepEqual(redacted(config), { ...config, apiKey: ['(hidden)', '(hidden)'] })
+  })
+
+  it('asks for keys where other machines can connect', () => {
+    const [line = '', ...others] = problems({ flags: { host: '0.0.0.0' } })
+    assert.match(
+      line,
+      /^--host 0\.0\.0\.0: without API keys .* --api-key-file or HEADEND_API_KEY .* --allow-anonymous$/,
+    )
+    assert.equal(others.length, 0)
+    for (const host of ['::', '192.168.1.5', 'example.com', '127.example.com']) problems({ flags: { host } })
+    for (const host of ['localhost', '127.0.0.2', '::1']) resolve({ flags: { host } })
+    resolve({ flags: { host: '0.0.0.0', allowAnonymous: true } })
+    resolve({ flags: { host: '0.0.0.0', apiKeyFile: 'keys' } })
+    resolve({ flags: { host: '0.0.0.0' }, env: { HEADEND_API_KEY: 'one' } })
+  })
 
   it('refuses values that contradict each other', () => {
     assert.deepEqual(problems({ flags: { tlsCert: 'c.pem' } }), ['--tls-cert needs --tls-key, too'])

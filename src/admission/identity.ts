@@ -1,14 +1,15 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { BlockList, isIP } from 'node:net'
 import type { Session } from '../contract/backend.ts'
 import type { Exchange } from '../contract/exchange.ts'
+import type { Caller } from './authorize.ts'
 
 /** Headers that name a session, first choice first. */
 const sessionHeaders = ['x-claude-code-session-id', 'x-session-id'] as const
 /** A name is a key of a map that lives on: a longer one is hashed. */
 const nameCharactersMax = 128
 
-export type Identify = (exchange: Exchange, sessionHint: string | null) => Session
+export type Identify = (caller: Caller, exchange: Exchange, sessionHint: string | null) => Session
 
 /**
  * Whose turn it is (api-surface.md section 16). What a header or the body names is a session with limits of its own. A key or
@@ -18,12 +19,15 @@ export type Identify = (exchange: Exchange, sessionHint: string | null) => Sessi
  */
 export function createIdentify(trustedProxies: readonly string[]): Identify {
   const trusted = toBlockList(trustedProxies)
-  return (exchange, sessionHint) => {
+  return ({ credential, key }, exchange, sessionHint) => {
     const name = sessionHeaders.map((header) => exchange.header(header)).find((value) => value !== null && value !== '')
     const session = name ?? sessionHint
-    if (session !== null && session !== undefined) return { key: `session:${shorten(session)}`, named: true }
-    const credential = exchange.header('x-api-key') ?? exchange.header('authorization')
-    if (credential !== null) return { key: `key:${digest(credential)}`, named: false }
+    if (session !== null && session !== undefined) {
+      // Names are the client's to choose: where keys tell clients apart, no one can use up the limits of another's session.
+      const owner = key === null ? '' : `${credential}:`
+      return { key: `session:${owner}${shorten(session)}`, named: true }
+    }
+    if (credential !== null) return { key: `key:${credential}`, named: false }
     return { key: `address:${clientAddress(exchange, trusted)}`, named: false }
   }
 }
@@ -56,10 +60,5 @@ function toBlockList(ranges: readonly string[]): BlockList {
 }
 
 function shorten(name: string): string {
-  return name.length <= nameCharactersMax ? name : digest(name)
-}
-
-/** Credentials are not kept, not even in memory. */
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64url')
+  return name.length <= nameCharactersMax ? name : hash('sha256', name, 'base64url')
 }

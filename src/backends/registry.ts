@@ -111,6 +111,10 @@ async function openModel(
 }
 
 function describe(file: ModelFile, plan: Plan): string {
-  const shape = `${plan.workers} worker${plan.workers === 1 ? '' : 's'} x ${plan.slots} slots, ${plan.threads} threads`
+  const shape = `${count(plan.workers, 'worker')} x ${count(plan.slots, 'slot')}, ${count(plan.threads, 'thread')}`
   return `${file.id} (${file.source}), ${shape}, ${plan.contextTokens} tokens of context per slot`
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`
 }

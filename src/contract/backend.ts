@@ -27,6 +27,16 @@ export interface ModelFacts {
   /** Prompt and answer together, tokens. `null`: not known. */
   readonly contextTokens: number | null
   readonly createdAt: Date
+  /** `null`: not known. */
+  readonly capabilities: ModelCapabilities | null
+}
+
+/** What a model can do here, whatever its makers say of it. */
+export interface ModelCapabilities {
+  readonly imageInput: boolean
+  readonly thinking: boolean
+  readonly structuredOutputs: boolean
+  readonly tools: boolean
 }
 
 export interface Backend {

@@ -1,3 +1,4 @@
+import type { ModelFacts } from './backend.ts'
 import type { HeadendError } from './errors.ts'
 import type { EventSink } from './events.ts'
 import type { Exchange } from './exchange.ts'
@@ -11,13 +12,20 @@ export interface Reply extends EventSink {
   fail(error: HeadendError): void
 }
 
+/** A request whose shape is right. What it means is looked at when its model is known, because an unknown model is told first. */
+export interface Draft {
+  readonly model: string
+  /** @throws HeadendError invalid-request, naming the field */
+  complete(): GenerateRequest
+}
+
 /** One inbound format. No I/O inside but through the exchange. */
 export interface Protocol {
   readonly name: string
   /** @throws HeadendError invalid-request, naming the field */
-  parse(body: Uint8Array, exchange: Exchange): GenerateRequest
+  parse(body: Uint8Array, exchange: Exchange): Draft
   /** As `parse`, for the counting route: fields of generation may be missing. */
-  parseCount(body: Uint8Array, exchange: Exchange): GenerateRequest
+  parseCount(body: Uint8Array, exchange: Exchange): Draft
   openReply(exchange: Exchange, request: GenerateRequest): Reply
   replyCount(exchange: Exchange, inputTokens: number): void
   refuse(exchange: Exchange, error: HeadendError): void
@@ -26,10 +34,8 @@ export interface Protocol {
 }
 
 /** What the model routes show of one entry. */
-export interface ModelEntry {
+export interface ModelEntry extends ModelFacts {
   readonly id: string
   readonly displayName: string
-  readonly createdAt: Date
-  readonly contextTokens: number | null
   readonly outputTokensMax: number | null
 }

@@ -47,10 +47,17 @@ export type ToolChoice =
   | { readonly kind: 'auto' | 'any' | 'none'; readonly parallel: boolean }
   | { readonly kind: 'tool'; readonly name: string; readonly parallel: boolean }
 
+/**
+ * `unset`: the client said nothing; thinking stays off, but what a model thinks all the same is shown. `shown: false`: the
+ * client wants to know that there was a thought, and not its text.
+ */
 export type Thinking =
+  | { readonly kind: 'unset' }
   | { readonly kind: 'off' }
-  | { readonly kind: 'adaptive' }
-  | { readonly kind: 'budget'; readonly budgetTokens: number }
+  | { readonly kind: 'adaptive'; readonly shown: boolean }
+  | { readonly kind: 'budget'; readonly budgetTokens: number; readonly shown: boolean }
+
+export type Effort = 'low' | 'medium' | 'high' | 'xhigh' | 'max'
 
 /** `null`: the client did not say; the backend's default holds. */
 export interface Sampling {
@@ -71,9 +78,13 @@ export interface GenerateRequest {
   readonly tools: readonly Tool[]
   readonly toolChoice: ToolChoice
   readonly thinking: Thinking
+  /** How much to think, as a hint; `null`: the client did not say. */
+  readonly effort: Effort | null
   readonly outputSchema: Readonly<Record<string, unknown>> | null
   /** `null`: as many as the context holds. 0: read the prompt into the cache and generate nothing. */
   readonly maxTokens: number | null
+  /** Prompt and `maxTokens` together must fit the context, or the request is refused; else generation ends at its edge. */
+  readonly outputMustFit: boolean
   readonly sampling: Sampling
   readonly stopSequences: readonly string[]
   readonly stream: boolean

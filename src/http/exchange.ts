@@ -24,6 +24,7 @@ export abstract class HttpExchange implements IncomingExchange, FrameSink {
   readonly id = createRequestId()
   readonly method: string
   path: string
+  extraHeaders: Readonly<Record<string, string>> | null = null
   protected readonly state: TransportState
   readonly #queryText: string
   readonly #startedAt = performance.now()
@@ -208,7 +209,8 @@ export abstract class HttpExchange implements IncomingExchange, FrameSink {
     this.#body?.fail(new HeadendError('body-timeout', message))
   }
 
-  #commit(status: number, headers: Readonly<Record<string, string>>): ResponseHead {
+  #commit(status: number, ownHeaders: Readonly<Record<string, string>>): ResponseHead {
+    const headers = this.extraHeaders === null ? ownHeaders : { ...ownHeaders, ...this.extraHeaders }
     this.#status = status
     this.stopBodyClock()
     const linger = this.#body?.failed === true && !this.#bodyReceived

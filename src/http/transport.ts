@@ -24,9 +24,11 @@ export interface TransportOptions {
   readonly stallTimeoutMs: number
 }
 
-/** What the transports hand out: the app takes the configured prefix off the path, everything behind it sees the contract's view. */
+/** What the transports hand out: whoever lets it in sets these two, everything behind sees the contract's view. */
 export interface IncomingExchange extends Exchange {
   path: string
+  /** Go out with whatever answers this exchange, behind its own headers; `null`: none. */
+  extraHeaders: Readonly<Record<string, string>> | null
 }
 
 export interface Finished {

@@ -1,8 +1,7 @@
 import type { Protocol } from '../contract/protocol.ts'
-import { createAnthropicProtocol } from './anthropic/protocol.ts'
-import type { StreamSettings } from './anthropic/stream-encoder.ts'
+import { type AnthropicSettings, createAnthropicProtocol } from './anthropic/protocol.ts'
 
 /** Every inbound format that headend speaks. */
-export function createProtocols(settings: StreamSettings): { readonly anthropic: Protocol } {
+export function createProtocols(settings: AnthropicSettings): { readonly anthropic: Protocol } {
   return { anthropic: createAnthropicProtocol(settings) }
 }

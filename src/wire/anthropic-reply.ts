@@ -232,6 +232,75 @@ export const countSchema = {
 } as const
 export type Count = XStatic<typeof countSchema>
 
+const support = { type: 'object', required: ['supported'], properties: { supported: { type: 'boolean' } } } as const
+
+/** https://docs.anthropic.com/en/api/models: every member is always there. */
+const capabilitiesSchema = {
+  type: ['object', 'null'],
+  required: [
+    'batch',
+    'citations',
+    'code_execution',
+    'context_management',
+    'effort',
+    'image_input',
+    'pdf_input',
+    'server_tools',
+    'structured_outputs',
+    'thinking',
+    'tool_use',
+  ],
+  properties: {
+    batch: support,
+    citations: support,
+    code_execution: support,
+    context_management: {
+      type: 'object',
+      required: ['supported', 'clear_thinking_20251015', 'clear_tool_uses_20250919', 'compact_20260112'],
+      properties: {
+        supported: { type: 'boolean' },
+        clear_thinking_20251015: support,
+        clear_tool_uses_20250919: support,
+        compact_20260112: support,
+      },
+    },
+    effort: {
+      type: 'object',
+      required: ['supported', 'low', 'medium', 'high', 'xhigh', 'max'],
+      properties: {
+        supported: { type: 'boolean' },
+        low: support,
+        medium: support,
+        high: support,
+        xhigh: support,
+        max: support,
+      },
+    },
+    image_input: support,
+    pdf_input: support,
+    server_tools: {
+      type: 'object',
+      required: ['supported', 'code_execution', 'web_search'],
+      properties: { supported: { type: 'boolean' }, code_execution: support, web_search: support },
+    },
+    structured_outputs: support,
+    thinking: {
+      type: 'object',
+      required: ['supported', 'types'],
+      properties: {
+        supported: { type: 'boolean' },
+        types: {
+          type: 'object',
+          required: ['adaptive', 'enabled', 'disabled', 'between_tools'],
+          properties: { adaptive: support, enabled: support, disabled: support, between_tools: support },
+        },
+      },
+    },
+    tool_use: support, // ours: the hosted models all call tools
+  },
+} as const
+export type Capabilities = XStatic<typeof capabilitiesSchema>
+
 /** One item serves the clients of both APIs: https://platform.openai.com/docs/api-reference/models/object */
 export const modelSchema = {
   type: 'object',
@@ -265,10 +334,10 @@ export const modelSchema = {
     max_tokens: nullableInteger,
     deprecated_at: nullValue,
     retires_at: nullValue,
-    capabilities: nullValue,
+    capabilities: capabilitiesSchema,
   },
 } as const
-export type Model = XStatic<typeof modelSchema>
+export type Model = Omit<XStatic<typeof modelSchema>, 'capabilities'> & { capabilities: Capabilities | null }
 
 export const modelListSchema = {
   type: 'object',
@@ -281,4 +350,4 @@ export const modelListSchema = {
     last_id: nullableString,
   },
 } as const
-export type ModelList = XStatic<typeof modelListSchema>
+export type ModelList = Omit<XStatic<typeof modelListSchema>, 'data'> & { data: readonly Model[] }

@@ -133,7 +133,7 @@ for (const transport of await transports()) {
     it('pages through the models', async () => {
       const ids: string[] = []
       for await (const entry of client.models.list({ limit: 1 })) ids.push(entry.id)
-      assert.deepEqual(ids.toSorted(), [model, 'second', 'third'])
+      assert.deepEqual(ids.toSorted(), ['claude-local', model, 'second', 'third'])
       assert.equal((await client.models.retrieve('second')).id, 'second')
       await assert.rejects(client.models.retrieve('nobody'), Anthropic.NotFoundError)
     })

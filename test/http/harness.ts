@@ -3,7 +3,13 @@ import { connect, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { errorKinds, type HeadendError, toHeadendError } from '../../src/contract/errors.ts'
 import type { Exchange } from '../../src/contract/exchange.ts'
-import { type Finished, listen, type Transport, type TransportOptions } from '../../src/http/server.ts'
+import {
+  type Finished,
+  type IncomingExchange,
+  listen,
+  type Transport,
+  type TransportOptions,
+} from '../../src/http/server.ts'
 
 export type TransportName = Transport['name']
 
@@ -34,7 +40,7 @@ export interface Fixture {
 export async function start(
   t: TestContext,
   name: TransportName,
-  handle: (exchange: Exchange) => void | Promise<void>,
+  handle: (exchange: IncomingExchange) => void | Promise<void>,
   options: Partial<TransportOptions> = {},
 ): Promise<Fixture> {
   const reports: Finished[] = []
@@ -76,7 +82,10 @@ export async function start(
   }
 }
 
-async function runHandler(handle: (exchange: Exchange) => void | Promise<void>, exchange: Exchange): Promise<void> {
+async function runHandler(
+  handle: (exchange: IncomingExchange) => void | Promise<void>,
+  exchange: IncomingExchange,
+): Promise<void> {
   try {
     await handle(exchange)
   } catch (cause) {

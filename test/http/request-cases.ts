@@ -71,6 +71,20 @@ export function requestCases(name: TransportName): void {
     assert.ok(report.durationMs >= 0)
   })
 
+  test('extra headers go out with whole responses and with streams', async (t) => {
+    const { connect } = await start(t, name, (exchange) => {
+      exchange.extraHeaders = { vary: 'origin' }
+      if (exchange.path === '/whole') exchange.respond(204, { 'x-own': '1' }, '')
+      else exchange.openStream(200, { 'x-own': '1' }, { pingFrame: '' }).end()
+    })
+    for (const path of ['/whole', '/stream']) {
+      const client = await connect()
+      client.write(get(path))
+      const { headers } = await client.response()
+      assert.deepEqual([headers.get('vary'), headers.get('x-own')], ['origin', '1'])
+    }
+  })
+
   test('bytes are sent as they are', async (t) => {
     const { connect } = await start(t, name, (exchange) => exchange.respond(200, {}, new TextEncoder().encode('é')))
     const client = await connect()

@@ -6,12 +6,12 @@ import { RecordingExchange } from '../support/recording-exchange.ts'
 import { encode, requestWith } from './anthropic/requests.ts'
 import { finish, start, textBlock } from './anthropic/stream-events.ts'
 
-const { anthropic } = createProtocols({ commitAfterMs: 10_000, streamBufferBytes: 262_144 })
+const { anthropic } = createProtocols({ commitAfterMs: 10_000, streamBufferBytes: 262_144, strict: false })
 
 for (const stream of [true, false]) {
   test(`a request with stream: ${stream} from its bytes to the last byte of its answer`, () => {
     const exchange = new RecordingExchange()
-    const request = anthropic.parse(requestWith({ stream, model: 'alias' }), exchange)
+    const request = anthropic.parse(requestWith({ stream, model: 'alias' }), exchange).complete()
     const reply = anthropic.openReply(exchange, request)
     for (const event of [start(), ...textBlock(0, 'hello'), finish('end-turn')]) reply.write(event)
     const sent = stream ? exchange.writer.text : exchange.response?.body
@@ -21,10 +21,16 @@ for (const stream of [true, false]) {
   })
 }
 
+test('the name of the model is known before the meaning is looked at', () => {
+  const draft = anthropic.parse(requestWith({ messages: [{ role: 'user', content: '' }] }), new RecordingExchange())
+  assert.equal(draft.model, 'm')
+  assert.throws(() => draft.complete(), { message: 'messages.0: user messages must have non-empty content' })
+})
+
 test('the answer to a count', () => {
   const exchange = new RecordingExchange()
-  const request = anthropic.parseCount(encode({ model: 'm', messages: [{ role: 'user', content: 'x' }] }), exchange)
-  assert.equal(request.maxTokens, null)
+  const draft = anthropic.parseCount(encode({ model: 'm', messages: [{ role: 'user', content: 'x' }] }), exchange)
+  assert.equal(draft.complete().maxTokens, null)
   anthropic.replyCount(exchange, 2095)
   assert.equal(exchange.response?.status, 200)
   assert.equal(exchange.response?.body, '{"input_tokens":2095,"context_management":null}')

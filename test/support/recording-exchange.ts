@@ -48,7 +48,7 @@ export class RecordingWriter implements FrameWriter {
 /** An exchange without a socket: it keeps what a protocol answers. */
 export class RecordingExchange implements Exchange {
   readonly id = 'req_0123456789abcdefghijklmn'
-  readonly method = 'POST'
+  readonly method: string
   readonly path = '/v1/messages'
   readonly query = new URLSearchParams()
   readonly remoteAddress = '127.0.0.1'
@@ -62,8 +62,9 @@ export class RecordingExchange implements Exchange {
   readonly #headers: Readonly<Record<string, string>>
   readonly #controller = new AbortController()
 
-  constructor(headers: Readonly<Record<string, string>> = {}) {
+  constructor(headers: Readonly<Record<string, string>> = {}, method = 'POST') {
     this.#headers = headers
+    this.method = method
   }
 
   get signal(): AbortSignal {

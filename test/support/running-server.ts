@@ -7,9 +7,12 @@ export interface RunningServer extends Server {
   readonly client: Anthropic
 }
 
-/** A whole server on a free port, as `headend serve` with these flags would be. */
-export async function startServer(flags: Record<string, unknown> = {}): Promise<RunningServer> {
-  const { config } = resolveConfig({ flags: { port: '0', ...flags }, env: {}, file: null })
+/** A whole server on a free port, as `headend serve` with these flags and variables would be. */
+export async function startServer(
+  flags: Record<string, unknown> = {},
+  env: NodeJS.ProcessEnv = {},
+): Promise<RunningServer> {
+  const { config } = resolveConfig({ flags: { port: '0', ...flags }, env, file: null })
   const server = await createServer(config, createLog({ level: 'silent', format: 'json' }))
   const client = new Anthropic({ baseURL: server.url, apiKey: 'not-needed', maxRetries: 0 })
   return { ...server, client }

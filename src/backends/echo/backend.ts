@@ -19,7 +19,7 @@ export function createEchoBackend(capacity: number): Backend {
     capacity,
     ready: true,
     watchCapacity: () => {},
-    facts: () => ({ contextTokens, createdAt: new Date(0) }),
+    facts: () => ({ contextTokens, createdAt: new Date(0), capabilities: null }),
     status: () => ({ kind: 'echo' }),
     async prepare(request): Promise<EchoPrepared> {
       const promptTokens = estimateTokens(request)

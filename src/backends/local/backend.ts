@@ -15,6 +15,9 @@ export interface LocalBackendOptions {
   readonly reports: PoolReports
 }
 
+/** What the engine can do with any model; what a model makes of it is the model's own. */
+const capabilities = { imageInput: false, thinking: false, structuredOutputs: false, tools: false } as const
+
 interface LocalPrepared extends Prepared {
   readonly prompt: EncodedPrompt
   readonly request: GenerateRequest
@@ -38,7 +41,7 @@ export async function openLocalBackend(options: LocalBackendOptions): Promise<Ba
       return pool.slotCount > 0
     },
     watchCapacity: (listener) => pool.watch(listener),
-    facts: () => ({ contextTokens: load.contextTokens, createdAt: options.createdAt }),
+    facts: () => ({ contextTokens: load.contextTokens, createdAt: options.createdAt, capabilities }),
     status: () => ({
       kind: 'local',
       contextTokens: load.contextTokens,
@@ -48,7 +51,7 @@ export async function openLocalBackend(options: LocalBackendOptions): Promise<Ba
     async prepare(request, call): Promise<LocalPrepared> {
       if (pool.slotCount === 0) throw modelLoading()
       const prompt = await tokenizer.encode(request)
-      refuseOverflow(prompt.tokens.length, load.contextTokens)
+      refuseOverflow(prompt.tokens.length, request, load.contextTokens)
       return {
         promptTokens: prompt.tokens.length,
         prompt,
@@ -79,10 +82,16 @@ function conversationOf(request: GenerateRequest, session: Session): string {
   return hash.digest('base64')
 }
 
-/** Clients compact their conversation on exactly this wording (api-surface.md section 3). */
-function refuseOverflow(promptTokens: number, contextTokens: number): void {
-  if (promptTokens < contextTokens) return
-  throw new HeadendError('context-overflow', `prompt is too long: ${promptTokens} tokens > ${contextTokens} maximum`)
+/** Clients compact their conversation, or lower `max_tokens`, on exactly these wordings (api-surface.md section 3). */
+function refuseOverflow(promptTokens: number, request: GenerateRequest, contextTokens: number): void {
+  if (promptTokens >= contextTokens) {
+    throw new HeadendError('context-overflow', `prompt is too long: ${promptTokens} tokens > ${contextTokens} maximum`)
+  }
+  const { maxTokens, outputMustFit } = request
+  if (!outputMustFit || maxTokens === null || promptTokens + maxTokens <= contextTokens) return
+  const sum = `${promptTokens} + ${maxTokens} > ${contextTokens}`
+  const remedy = 'decrease input length or `max_tokens` and try again'
+  throw new HeadendError('context-overflow', `input length and \`max_tokens\` exceed context limit: ${sum}, ${remedy}`)
 }
 
 /** Side by side, as each takes its time; when one fails the other must not stay behind. */

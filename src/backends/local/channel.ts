@@ -17,6 +17,7 @@ export class Channel {
   readonly #signal: AbortSignal
   #resolve = (): void => {}
   #reject: (cause: unknown) => void = () => {}
+  #reason: HeadendError | null = null
   #owed = 0
   #stalled = false
 
@@ -33,6 +34,12 @@ export class Channel {
     port.on('close', this.#closed)
     if (signal.aborted) this.#cancel()
     else signal.addEventListener('abort', this.#cancel, { once: true })
+  }
+
+  /** Ends the request for a reason of ours, as an abort ends it for one of the client's. */
+  end(reason: HeadendError): void {
+    this.#reason = reason
+    this.#cancel()
   }
 
   close(): void {
@@ -88,10 +95,7 @@ export class Channel {
 
   /** All messages have come before this. It follows a finished answer too, where it changes nothing. */
   readonly #closed = (): void => {
-    this.#reject(
-      this.#signal.aborted
-        ? this.#signal.reason
-        : new HeadendError('internal', 'The model worker ended without an answer'),
-    )
+    if (this.#signal.aborted) this.#reject(this.#signal.reason)
+    else this.#reject(this.#reason ?? new HeadendError('internal', 'The model worker ended without an answer'))
   }
 }

@@ -1,4 +1,4 @@
-import { MessageChannel } from 'node:worker_threads'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import type { DecodeTask, GenerateTask, LoadTask } from '../../../workers/messages.ts'
 import { HeadendError } from '../../contract/errors.ts'
 import type { EventSink } from '../../contract/events.ts'
@@ -24,7 +24,9 @@ export interface DecodePool {
   status(): readonly { readonly id: number; readonly ready: boolean; readonly busySlots: number }[]
   /** Resolves when the sink has the answer and the slot is free again. */
   run(job: Job, sink: EventSink, signal: AbortSignal): Promise<void>
+  /** Running requests finish. */
   close(): Promise<void>
+  /** Running requests end at their next token. */
   destroy(): Promise<void>
 }
 
@@ -43,6 +45,7 @@ export async function openDecodePool({ workerCount, load, reports }: DecodePoolO
     reports,
   })
   const loads = new Map<number, Load>()
+  const running = new Map<Channel, Promise<void>>()
 
   function candidates(): (WorkerLoad & { id: number; load: Load })[] {
     return pool.workers.map(({ id, ready }) => {
@@ -58,15 +61,19 @@ export async function openDecodePool({ workerCount, load, reports }: DecodePoolO
   }
   pool.on('change', forgetLostWorkers)
 
-  async function runOn(workerId: number, job: Job, sink: EventSink, signal: AbortSignal): Promise<void> {
-    const { port1, port2 } = new MessageChannel()
-    const channel = new Channel(port1, sink, signal)
+  async function answer(workerId: number, job: Job, channel: Channel, port: MessagePort): Promise<void> {
     try {
-      await pool.run(workerId, { type: 'generate', ...job, port: port2, credit: creditEvents }, [port2])
+      await pool.run(workerId, { type: 'generate', ...job, port, credit: creditEvents }, [port])
       await channel.finished
     } finally {
       channel.close()
     }
+  }
+
+  /** A thread that is stopped while its engine computes takes the whole process with it, so its slots must be idle first. */
+  async function closeWhenIdle(): Promise<void> {
+    while (running.size > 0) await Promise.allSettled(running.values())
+    await pool.destroy()
   }
 
   return {
@@ -83,16 +90,25 @@ export async function openDecodePool({ workerCount, load, reports }: DecodePoolO
       if (worker === null) throw modelLoading()
       worker.load.busyCount++
       worker.load.recent = remember(worker.load.recent, placed, slotCount)
+      const { port1, port2 } = new MessageChannel()
+      const channel = new Channel(port1, sink, signal)
+      const answered = answer(worker.id, job, channel, port2)
+      running.set(channel, answered)
       try {
-        await runOn(worker.id, job, sink, signal)
+        await answered
       } catch (cause) {
         throw cause instanceof HeadendError ? cause : workerLost(cause)
       } finally {
+        running.delete(channel)
         worker.load.busyCount--
       }
     },
-    close: () => pool.close(),
-    destroy: () => pool.destroy(),
+    close: closeWhenIdle,
+    destroy() {
+      const reason = new HeadendError('unavailable', 'The server is shutting down')
+      for (const channel of running.keys()) channel.end(reason)
+      return closeWhenIdle()
+    },
   }
 }
 

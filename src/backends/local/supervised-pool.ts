@@ -37,6 +37,8 @@ export interface PoolWorker {
  * a task, and asking again with backoff is done here. Emits `change` whenever a worker becomes ready or is lost.
  */
 export class SupervisedPool<Task extends object, Result> extends EventEmitter<{ change: [] }> {
+  /** Of all pools, because the engine's logger is one for the process: what one thread logs may be told to another. */
+  static readonly #loads = new Set<Promise<unknown>>()
   readonly #options: SupervisedPoolOptions<Task>
   readonly #pool: Piscina
   readonly #workers = new Map<number, { id: number; ready: boolean }>()
@@ -95,13 +97,13 @@ export class SupervisedPool<Task extends object, Result> extends EventEmitter<{ 
     return this.#pool.run(hinted, { transferList: [...transferList] }) as Promise<Result>
   }
 
-  async close(): Promise<void> {
-    this.#closing.abort()
-    await this.#pool.close()
-  }
-
+  /**
+   * To be called while no task runs, and waits for models that are being loaded: a thread that is stopped while its native part
+   * works takes the whole process with it (the engine throws where nobody can catch it, SIGABRT).
+   */
   async destroy(): Promise<void> {
     this.#closing.abort()
+    await Promise.allSettled(SupervisedPool.#loads)
     await this.#pool.destroy()
   }
 
@@ -144,7 +146,13 @@ export class SupervisedPool<Task extends object, Result> extends EventEmitter<{ 
   async #load(id: number): Promise<void> {
     const { port1, port2 } = new MessageChannel()
     port1.on('message', (message: LoadProgress) => this.#options.reports.loading(message))
-    await this.run(id, this.#options.loadTask(port2), [port2])
+    const load = this.run(id, this.#options.loadTask(port2), [port2])
+    SupervisedPool.#loads.add(load)
+    try {
+      await load
+    } finally {
+      SupervisedPool.#loads.delete(load)
+    }
     const worker = this.#workers.get(id)
     if (worker === undefined) throw new Error('this worker is gone')
     worker.ready = true

@@ -4,7 +4,7 @@ import type { Exchange } from '../../contract/exchange.ts'
 import type { Reply } from '../../contract/protocol.ts'
 import type { MessageContent } from '../../wire/anthropic-reply.ts'
 import { refuse } from './error-body.ts'
-import { messageUsage, newMessage, stopDetails, stopReason, unknownUsage } from './message-fields.ts'
+import { messageUsage, newMessage, type ReplyOptions, stopDetails, stopReason, unknownUsage } from './message-fields.ts'
 import { encodeMessage } from './serializers.ts'
 import { signThinking } from './signature.ts'
 import { knowsContextFull } from './version.ts'
@@ -17,15 +17,15 @@ export class MessageBuilder implements Reply {
   /** Until the message is out another backend may begin again: its `start` drops what there was. */
   started = false
   readonly #exchange: Exchange
-  readonly #model: string
+  readonly #options: ReplyOptions
   #content: MessageContent[] = []
   #head: BlockHead = { kind: 'text' }
   #text = ''
   #usage = unknownUsage
 
-  constructor(exchange: Exchange, model: string) {
+  constructor(exchange: Exchange, options: ReplyOptions) {
     this.#exchange = exchange
-    this.#model = model
+    this.#options = options
   }
 
   write(event: StreamEvent): boolean {
@@ -70,7 +70,7 @@ export class MessageBuilder implements Reply {
         if (text !== '') this.#content.push({ type: 'text', text, citations: null })
         break
       case 'thinking':
-        if (text !== '') this.#content.push({ type: 'thinking', thinking: text, signature: signThinking(text) })
+        if (text !== '') this.#content.push(this.#thinking(text))
         break
       case 'tool-call': {
         const { id, name } = this.#head
@@ -82,10 +82,14 @@ export class MessageBuilder implements Reply {
     }
   }
 
+  #thinking(text: string): MessageContent {
+    return { type: 'thinking', thinking: this.#options.showsThinking ? text : '', signature: signThinking(text) }
+  }
+
   #finish(event: Extract<StreamEvent, { readonly type: 'finish' }>): void {
     const usage = event.usage ?? this.#usage
     const body = encodeMessage({
-      ...newMessage(this.#model, messageUsage(usage, usage.outputTokens)),
+      ...newMessage(this.#options.model, messageUsage(usage, usage.outputTokens)),
       content: this.#content,
       stop_reason: stopReason(event.reason, knowsContextFull(this.#exchange)),
       stop_sequence: event.stopSequence,

@@ -2,6 +2,14 @@ import type { FinishReason, StreamEvent, Usage } from '../../contract/events.ts'
 import type { Message, MessageDelta, MessageUsage, StopReason } from '../../wire/anthropic-reply.ts'
 import { newMessageId } from './identifiers.ts'
 
+/** What the answer shows of the request that it answers. */
+export interface ReplyOptions {
+  /** As the client named it. */
+  readonly model: string
+  /** `false`: thinking blocks are empty but for their signature. */
+  readonly showsThinking: boolean
+}
+
 const stopReasons = {
   'end-turn': 'end_turn',
   'max-tokens': 'max_tokens',

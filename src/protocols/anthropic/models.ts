@@ -1,5 +1,6 @@
+import type { ModelCapabilities } from '../../contract/backend.ts'
 import type { ModelEntry } from '../../contract/protocol.ts'
-import type { Model } from '../../wire/anthropic-reply.ts'
+import type { Capabilities, Model } from '../../wire/anthropic-reply.ts'
 import { refuseField } from './schema-error.ts'
 import { encodeModelItem, encodeModelPage } from './serializers.ts'
 
@@ -71,7 +72,7 @@ function cursorOf(
   return index
 }
 
-function toModel({ id, displayName, createdAt, contextTokens, outputTokensMax }: ModelEntry): Model {
+function toModel({ id, displayName, createdAt, contextTokens, outputTokensMax, capabilities }: ModelEntry): Model {
   return {
     type: 'model',
     object: 'model',
@@ -86,6 +87,39 @@ function toModel({ id, displayName, createdAt, contextTokens, outputTokensMax }:
     max_tokens: outputTokensMax,
     deprecated_at: null,
     retires_at: null,
-    capabilities: null,
+    capabilities: capabilities === null ? null : toCapabilities(capabilities),
   }
+}
+
+/** Citations, batches and everything that runs beside the model are the hosted service's own. */
+function toCapabilities({ imageInput, thinking, structuredOutputs, tools }: ModelCapabilities): Capabilities {
+  const thinks = support(thinking)
+  return {
+    batch: no,
+    citations: no,
+    code_execution: no,
+    context_management: {
+      supported: false,
+      clear_thinking_20251015: no,
+      clear_tool_uses_20250919: no,
+      compact_20260112: no,
+    },
+    // A hint of how much to think: nothing to a model that does not.
+    effort: { supported: thinking, low: thinks, medium: thinks, high: thinks, xhigh: thinks, max: thinks },
+    image_input: support(imageInput),
+    pdf_input: no,
+    server_tools: { supported: false, code_execution: no, web_search: no },
+    structured_outputs: support(structuredOutputs),
+    thinking: {
+      supported: thinking,
+      types: { adaptive: thinks, enabled: thinks, disabled: support(true), between_tools: no },
+    },
+    tool_use: support(tools),
+  }
+}
+
+const no = support(false)
+
+function support(supported: boolean): Capabilities['batch'] {
+  return { supported }
 }

@@ -1,3 +1,4 @@
+import type { Protocol } from '../../contract/protocol.ts'
 import type { GenerateRequest, Sampling } from '../../contract/request.ts'
 import type { CountRequest, MessagesRequest } from '../../wire/anthropic.ts'
 import { cacheMark } from './attachments.ts'
@@ -6,39 +7,63 @@ import { decodeBody } from './decode-body.ts'
 import { refuseDeep } from './json-depth.ts'
 import { refuseField } from './schema-error.ts'
 import { sessionHint } from './session-hint.ts'
+import type { Rules } from './strict.ts'
 import { toThinking } from './thinking.ts'
 import { toToolChoice, toTools } from './tools.ts'
 import { checkCountRequest, checkMessagesRequest } from './validate.ts'
 
-/**
- * Bytes to request, in the order in which mistakes are reported: UTF-8, JSON, shape, meaning.
- * @throws HeadendError invalid-request, naming the field
- */
-export function parseMessages(body: Uint8Array): GenerateRequest {
-  const wire = decodeBody(body)
-  checkMessagesRequest(wire)
-  return toRequest(wire, {
-    maxTokens: wire.max_tokens,
-    sampling: samplingOf(wire),
-    stopSequences: stopSequencesOf(wire),
-    stream: wire.stream ?? false,
-  })
+export interface Parser {
+  readonly parse: Protocol['parse']
+  readonly parseCount: Protocol['parseCount']
 }
 
 /**
- * As `parseMessages`, for the counting route: the fields of generation are not looked at.
- * @throws HeadendError invalid-request, naming the field
+ * Bytes to request, in the order in which mistakes are reported: UTF-8, JSON and shape at once, the meaning when the draft is
+ * completed.
  */
-export function parseCount(body: Uint8Array): GenerateRequest {
-  const wire = decodeBody(body)
-  checkCountRequest(wire)
-  return toRequest(wire, nothingGenerated)
+export function createParser(rules: Rules): Parser {
+  return {
+    parse(body, exchange) {
+      rules.checkHeaders(exchange)
+      const wire = decodeBody(body)
+      checkMessagesRequest(wire)
+      rules.checkShape(wire)
+      rules.checkGeneration(wire, exchange)
+      return {
+        model: wire.model,
+        complete() {
+          rules.checkMeaning(wire, exchange)
+          return toRequest(wire, {
+            maxTokens: wire.max_tokens,
+            outputMustFit: rules.outputMustFit,
+            sampling: samplingOf(wire),
+            stopSequences: stopSequencesOf(wire),
+            stream: wire.stream ?? false,
+          })
+        },
+      }
+    },
+    parseCount(body, exchange) {
+      rules.checkHeaders(exchange)
+      const wire = decodeBody(body)
+      checkCountRequest(wire)
+      rules.checkShape(wire)
+      return {
+        model: wire.model,
+        complete() {
+          rules.checkMeaning(wire, exchange)
+          return toRequest(wire, nothingGenerated)
+        },
+      }
+    },
+  }
 }
 
-type Generation = Pick<GenerateRequest, 'maxTokens' | 'sampling' | 'stopSequences' | 'stream'>
+type Generation = Pick<GenerateRequest, 'maxTokens' | 'outputMustFit' | 'sampling' | 'stopSequences' | 'stream'>
 
 const nothingGenerated: Generation = {
   maxTokens: null,
+  outputMustFit: false,
   sampling: { temperature: null, topP: null, topK: null, minP: null, seed: null },
   stopSequences: [],
   stream: false,
@@ -58,8 +83,10 @@ function toRequest(wire: CountRequest, generation: Generation): GenerateRequest 
     tools,
     toolChoice,
     thinking,
+    effort: wire.output_config?.effort ?? null,
     outputSchema: outputSchemaOf(wire),
     maxTokens: generation.maxTokens,
+    outputMustFit: generation.outputMustFit,
     sampling: generation.sampling,
     stopSequences: generation.stopSequences,
     stream: generation.stream,

@@ -1,20 +1,26 @@
 import type { Protocol } from '../../contract/protocol.ts'
 import { encodeError, refuse } from './error-body.ts'
 import { MessageBuilder } from './message-builder.ts'
-import { parseCount, parseMessages } from './parse.ts'
+import { createParser } from './parse.ts'
 import { encodeCount } from './serializers.ts'
 import { StreamEncoder, type StreamSettings } from './stream-encoder.ts'
+import { lenientRules, strictRules } from './strict.ts'
+import { showsThinking } from './thinking.ts'
+
+export interface AnthropicSettings extends StreamSettings {
+  /** Refuse what the hosted API refuses, also where real clients send it. */
+  readonly strict: boolean
+}
 
 /** The Messages API: https://docs.anthropic.com/en/api/messages */
-export function createAnthropicProtocol(settings: StreamSettings): Protocol {
+export function createAnthropicProtocol(settings: AnthropicSettings): Protocol {
   return {
     name: 'anthropic',
-    parse: parseMessages,
-    parseCount,
-    openReply: (exchange, request) =>
-      request.stream
-        ? new StreamEncoder(exchange, request.model, settings)
-        : new MessageBuilder(exchange, request.model),
+    ...createParser(settings.strict ? strictRules : lenientRules),
+    openReply(exchange, { model, stream, thinking }) {
+      const options = { model, showsThinking: showsThinking(thinking) }
+      return stream ? new StreamEncoder(exchange, options, settings) : new MessageBuilder(exchange, options)
+    },
     replyCount: (exchange, inputTokens) => {
       const body = encodeCount({ input_tokens: inputTokens, context_management: null })
       exchange.respond(200, { 'content-type': 'application/json' }, body)

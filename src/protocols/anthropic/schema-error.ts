@@ -13,6 +13,13 @@ export function excerpt(text: string): string {
   return text.length <= excerptLengthMax ? text : `${text.slice(0, excerptLengthMax)}...`
 }
 
+/** No branch of a union has this value of `type`. */
+export function refuseTag(path: string, tag: string, expected: readonly string[]): HeadendError {
+  const tags = expected.map((name) => `'${name}'`).join(', ')
+  const found = `Input tag '${excerpt(tag)}' found using 'type'`
+  return refuseField(path, `${found} does not match any of the expected tags: ${tags}`)
+}
+
 /** Turns what Ajv found at `path` into one refusal. */
 export function schemaError(path: string, errors: readonly ErrorObject[]): HeadendError {
   const error = mostPrecise(errors)

@@ -4,7 +4,15 @@ import type { Exchange, FrameWriter } from '../../contract/exchange.ts'
 import type { Reply } from '../../contract/protocol.ts'
 import type { BlockStart, DeltaType } from '../../wire/anthropic-reply.ts'
 import { encodeError, hasReader, refuse } from './error-body.ts'
-import { deltaUsage, messageUsage, newMessage, stopDetails, stopReason, unknownUsage } from './message-fields.ts'
+import {
+  deltaUsage,
+  messageUsage,
+  newMessage,
+  type ReplyOptions,
+  stopDetails,
+  stopReason,
+  unknownUsage,
+} from './message-fields.ts'
 import {
   blockStartFrame,
   blockStopFrame,
@@ -46,7 +54,7 @@ const deltaTypes = {
 export class StreamEncoder implements Reply {
   started = false
   readonly #exchange: Exchange
-  readonly #model: string
+  readonly #options: ReplyOptions
   readonly #bufferBytesMax: number
   readonly #commitTimer: NodeJS.Timeout
   #writer: FrameWriter | null = null
@@ -69,9 +77,9 @@ export class StreamEncoder implements Reply {
   /** Handed to the writer since it became full: those bytes are still in memory, too. */
   #stalledBytes = 0
 
-  constructor(exchange: Exchange, model: string, settings: StreamSettings) {
+  constructor(exchange: Exchange, options: ReplyOptions, settings: StreamSettings) {
     this.#exchange = exchange
-    this.#model = model
+    this.#options = options
     this.#bufferBytesMax = settings.streamBufferBytes
     this.#commitTimer = setTimeout(() => this.#commitLate(), settings.commitAfterMs)
   }
@@ -142,7 +150,7 @@ export class StreamEncoder implements Reply {
     this.#open()
     this.started = true
     // One output token, as the hosted API says here: the final count comes with message_delta.
-    const message = newMessage(this.#model, messageUsage(this.#usage, 1))
+    const message = newMessage(this.#options.model, messageUsage(this.#usage, 1))
     this.#send(messageStartFrame({ type: 'message_start', message }))
   }
 
@@ -164,7 +172,10 @@ export class StreamEncoder implements Reply {
 
   #writeDelta(text: string): void {
     if (!this.#blockOpen) this.#openBlock()
-    if (this.#head.kind === 'thinking') this.#thought += text
+    if (this.#head.kind === 'thinking') {
+      this.#thought += text
+      if (!this.#options.showsThinking) return
+    }
     this.#hasDeltas = true
     if (this.#stall === null) {
       this.#send(deltaFrame(this.#deltaHead, text))

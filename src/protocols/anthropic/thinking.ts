@@ -15,20 +15,30 @@ export function toThinking(param: ThinkingParam | undefined, maxTokens: number |
 function asked(param: ThinkingParam | undefined, maxTokens: number | null): Thinking {
   switch (param?.type) {
     case undefined:
+      return { kind: 'unset' }
     case 'disabled':
     case 'between_tools':
       return { kind: 'off' }
     case 'adaptive':
-      return { kind: 'adaptive' }
+      return { kind: 'adaptive', shown: isShown(param) }
     case 'enabled': {
       const budgetTokens = param.budget_tokens
       if (maxTokens !== null && budgetTokens >= maxTokens) {
         const remedy = `raise it above ${budgetTokens} or lower the budget`
         throw refuseField('max_tokens', `\`max_tokens\` must be greater than \`thinking.budget_tokens\`; ${remedy}`)
       }
-      return { kind: 'budget', budgetTokens }
+      return { kind: 'budget', budgetTokens, shown: isShown(param) }
     }
     default:
       return param satisfies never
   }
+}
+
+function isShown({ display }: ThinkingParam & { readonly type: 'adaptive' | 'enabled' }): boolean {
+  return display !== 'omitted'
+}
+
+/** Whether the answer's thinking blocks carry their text. What a model thinks unasked is shown, too. */
+export function showsThinking(thinking: Thinking): boolean {
+  return thinking.kind === 'adaptive' || thinking.kind === 'budget' ? thinking.shown : true
 }

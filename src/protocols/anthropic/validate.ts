@@ -14,7 +14,7 @@ import {
   toolChoiceSchemas,
 } from '../../wire/anthropic.ts'
 import { isHostedType } from './hosted-blocks.ts'
-import { excerpt, refuseField, schemaError } from './schema-error.ts'
+import { excerpt, refuseField, refuseTag, schemaError } from './schema-error.ts'
 
 // The schemas are our own constants: checking them against the meta-schema would only cost start-up time. So would
 // optimising the generated code: it takes a third of the compile time, and the validators run no faster.
@@ -79,6 +79,7 @@ function checkSystem(system: readonly unknown[]): void {
 }
 
 function checkMessages(messages: readonly MessageParam[]): void {
+  if (messages.length === 0) throw refuseField('messages', 'at least one message is required')
   for (let index = 0; index < messages.length; index++) {
     const message = messages[index] as MessageParam
     if (!isMessage(message)) throw schemaError(`messages.${index}`, isMessage.errors ?? [])
@@ -165,14 +166,6 @@ function refuseUntagged(branches: Branches, value: unknown, path: string): Error
   if (tag === undefined) return refuseField(`${path}.type`, 'Field required')
   if (typeof tag !== 'string') return refuseField(`${path}.type`, 'Input should be a valid string')
   return refuseTag(path, tag, [...branches.keys()])
-}
-
-function refuseTag(path: string, tag: string, expected: readonly string[]): Error {
-  const tags = expected.map((name) => `'${name}'`).join(', ')
-  return refuseField(
-    path,
-    `Input tag '${excerpt(tag)}' found using 'type' does not match any of the expected tags: ${tags}`,
-  )
 }
 
 function tagOf(value: unknown): unknown {

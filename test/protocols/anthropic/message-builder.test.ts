@@ -8,7 +8,7 @@ import { callBlock, finish, start, textBlock, thinkingBlock, usage } from './str
 
 function answer(...events: readonly StreamEvent[]) {
   const exchange = new RecordingExchange()
-  const builder = new MessageBuilder(exchange, 'tiny')
+  const builder = new MessageBuilder(exchange, { model: 'tiny', showsThinking: true })
   for (const event of events) assert.equal(builder.write(event), true)
   return { exchange, builder, message: JSON.parse(exchange.response?.body ?? 'null') }
 }
@@ -55,6 +55,16 @@ test('the whole message', () => {
   assert.equal(exchange.response?.status, 200)
   assert.equal(exchange.response?.headers['content-type'], 'application/json')
   assert.equal(builder.started, true)
+})
+
+test('a thought that is not shown keeps its signature', () => {
+  const exchange = new RecordingExchange()
+  const builder = new MessageBuilder(exchange, { model: 'tiny', showsThinking: false })
+  for (const event of [start(), ...thinkingBlock(0, 'hm'), ...thinkingBlock(1), finish('end-turn')])
+    builder.write(event)
+  const content: { signature: string }[] = JSON.parse(exchange.response?.body ?? '').content
+  assert.deepEqual(content, [{ type: 'thinking', thinking: '', signature: content[0]?.signature }])
+  assert.match(content[0]?.signature ?? '', /^hd1\.[\w-]{43}$/)
 })
 
 test('empty blocks are left out', () => {

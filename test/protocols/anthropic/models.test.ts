@@ -6,7 +6,14 @@ import { encodeModel, encodeModelList } from '../../../src/protocols/anthropic/m
 
 function entry(id: string, day = 1): ModelEntry {
   const createdAt = new Date(Date.UTC(2026, 0, day, 0, 0, 0, 123))
-  return { id, displayName: id.toUpperCase(), createdAt, contextTokens: 8192, outputTokensMax: 4096 }
+  return {
+    id,
+    displayName: id.toUpperCase(),
+    createdAt,
+    contextTokens: 8192,
+    outputTokensMax: 4096,
+    capabilities: null,
+  }
 }
 
 const entries = ['a', 'b', 'c', 'd', 'e'].map((id) => entry(id))
@@ -46,6 +53,26 @@ test('one item serves the clients of both APIs', () => {
   const unknown = JSON.parse(encodeModel({ ...entry('m'), contextTokens: null, outputTokensMax: null }))
   assert.equal(unknown.max_input_tokens, null)
   assert.equal(unknown.max_tokens, null)
+})
+
+test('what a model can do here, in the words of the hosted API', () => {
+  const capabilities = { imageInput: false, thinking: true, structuredOutputs: true, tools: false }
+  const shown = JSON.parse(encodeModel({ ...entry('m'), capabilities })).capabilities
+  const [yes, no] = [{ supported: true }, { supported: false }]
+  assert.deepEqual(shown.thinking, {
+    supported: true,
+    types: { adaptive: yes, enabled: yes, disabled: yes, between_tools: no },
+  })
+  assert.deepEqual(shown.effort, { supported: true, low: yes, medium: yes, high: yes, xhigh: yes, max: yes })
+  assert.deepEqual([shown.image_input, shown.structured_outputs, shown.tool_use], [no, yes, no])
+  assert.deepEqual([shown.batch, shown.citations, shown.code_execution, shown.pdf_input], [no, no, no, no])
+  assert.deepEqual(shown.server_tools, { supported: false, code_execution: no, web_search: no })
+  assert.deepEqual(Object.keys(shown.context_management), [
+    'supported',
+    'clear_thinking_20251015',
+    'clear_tool_uses_20250919',
+    'compact_20260112',
+  ])
 })
 
 test('newest first, entries of one instant in their order', () => {

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { HeadendError } from '../../../src/contract/errors.ts'
-import { parseCount, parseMessages } from '../../../src/protocols/anthropic/parse.ts'
-import { assistant, encode, text, toolResult, toolUse, user } from './requests.ts'
+import { assistant, encode, parseCount, parseMessages, text, toolResult, toolUse, user } from './requests.ts'
 
 /** A request in which every kind of field occurs. */
 const rich: unknown = {

@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HeadendError } from '../../../src/contract/errors.ts'
-import { parseCount, parseMessages } from '../../../src/protocols/anthropic/parse.ts'
-import { assistant, encode, requestWith, text, toolResult, toolUse, user } from './requests.ts'
+import {
+  assistant,
+  encode,
+  parseCount,
+  parseMessages,
+  requestWith,
+  text,
+  toolResult,
+  toolUse,
+  user,
+} from './requests.ts'
 
 function refusal(body: Uint8Array, parse = parseMessages): HeadendError {
   try {

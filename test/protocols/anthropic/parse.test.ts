@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { parseCount, parseMessages } from '../../../src/protocols/anthropic/parse.ts'
-import { assistant, encode, parsed, requestWith, text, toolResult, toolUse, user } from './requests.ts'
+import {
+  assistant,
+  encode,
+  parseCount,
+  parsed,
+  parseMessages,
+  requestWith,
+  text,
+  toolResult,
+  toolUse,
+  user,
+} from './requests.ts'
 
 const plain = (value: string, cacheMark: 'short' | 'long' | null = null) => ({ kind: 'text', text: value, cacheMark })
 const system = (content: unknown): object => ({ role: 'system', content })
@@ -15,9 +25,11 @@ test('the smallest request', () => {
     turns: [{ role: 'user', content: [plain('hi')] }],
     tools: [],
     toolChoice: { kind: 'auto', parallel: true },
-    thinking: { kind: 'off' },
+    thinking: { kind: 'unset' },
+    effort: null,
     outputSchema: null,
     maxTokens: 16,
+    outputMustFit: false,
     sampling: { temperature: null, topP: null, topK: null, minP: null, seed: null },
     stopSequences: [],
     stream: false,
@@ -51,7 +63,7 @@ test('what real clients send beside is accepted', () => {
     betas: ['x'],
     diagnostics: {},
     some_future_field: 1,
-    output_config: { effort: 'high', task_budget: {} },
+    output_config: { effort: null, task_budget: {} },
   }
   assert.deepEqual(parsed(extras), parsed({}))
 })
@@ -361,7 +373,10 @@ describe('tools', () => {
   const thinking = { type: 'adaptive' }
   test('a forced call leaves no room for thinking', () => {
     assert.deepEqual(parsed({ tools: [tool], tool_choice: { type: 'any' }, thinking }).thinking, { kind: 'off' })
-    assert.deepEqual(parsed({ tools: [tool], tool_choice: { type: 'auto' }, thinking }).thinking, { kind: 'adaptive' })
+    assert.deepEqual(parsed({ tools: [tool], tool_choice: { type: 'auto' }, thinking }).thinking, {
+      kind: 'adaptive',
+      shown: true,
+    })
   })
 })
 
@@ -369,10 +384,20 @@ describe('thinking and output', () => {
   const rows: readonly (readonly [object, object])[] = [
     [
       { type: 'enabled', budget_tokens: 1024, display: 'summarized' },
-      { kind: 'budget', budgetTokens: 1024 },
+      { kind: 'budget', budgetTokens: 1024, shown: true },
     ],
-    [{ type: 'adaptive', display: 'omitted' }, { kind: 'adaptive' }],
-    [{ type: 'adaptive', display: null }, { kind: 'adaptive' }],
+    [
+      { type: 'enabled', budget_tokens: 1999, display: 'omitted' },
+      { kind: 'budget', budgetTokens: 1999, shown: false },
+    ],
+    [
+      { type: 'adaptive', display: 'omitted' },
+      { kind: 'adaptive', shown: false },
+    ],
+    [
+      { type: 'adaptive', display: null },
+      { kind: 'adaptive', shown: true },
+    ],
     [{ type: 'disabled' }, { kind: 'off' }],
     [{ type: 'between_tools' }, { kind: 'off' }],
   ]
@@ -381,6 +406,11 @@ describe('thinking and output', () => {
       assert.deepEqual(parsed({ max_tokens: 2000, thinking }).thinking, expected)
     })
   }
+
+  test('effort', () => {
+    assert.equal(parsed({ output_config: { effort: 'xhigh' } }).effort, 'xhigh')
+    assert.equal(parsed({ output_config: {} }).effort, null)
+  })
 
   test('an output schema by either name', () => {
     const schema = { type: 'object', properties: { a: { type: 'string' } } }
@@ -414,7 +444,7 @@ test('counting takes the prompt and ignores the fields of generation', () => {
   const prompt = { model: 'm', system: 's', messages: [user('hi')], thinking: { type: 'enabled', budget_tokens: 4096 } }
   const bare = parseCount(encode(prompt))
   assert.equal(bare.maxTokens, null)
-  assert.deepEqual(bare.thinking, { kind: 'budget', budgetTokens: 4096 })
+  assert.deepEqual(bare.thinking, { kind: 'budget', budgetTokens: 4096, shown: true })
   const ignored = { max_tokens: 'x', stream: 'x', stop_sequences: 5, temperature: 7, top_p: {}, top_k: -1 }
   assert.deepEqual(parseCount(encode({ ...prompt, ...ignored })), bare)
 })

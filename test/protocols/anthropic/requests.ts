@@ -1,5 +1,7 @@
 import type { GenerateRequest } from '../../../src/contract/request.ts'
-import { parseMessages } from '../../../src/protocols/anthropic/parse.ts'
+import { createParser } from '../../../src/protocols/anthropic/parse.ts'
+import { lenientRules, strictRules } from '../../../src/protocols/anthropic/strict.ts'
+import { RecordingExchange } from '../../support/recording-exchange.ts'
 
 /** The smallest valid request, with some fields replaced; `undefined` takes one away. */
 export function requestWith(fields: Readonly<Record<string, unknown>>): Uint8Array {
@@ -9,6 +11,26 @@ export function requestWith(fields: Readonly<Record<string, unknown>>): Uint8Arr
 
 export function encode(body: unknown): Uint8Array {
   return Buffer.from(JSON.stringify(body))
+}
+
+const lenient = createParser(lenientRules)
+const strict = createParser(strictRules)
+
+export function parseMessages(body: Uint8Array): GenerateRequest {
+  return lenient.parse(body, new RecordingExchange()).complete()
+}
+
+export function parseCount(body: Uint8Array): GenerateRequest {
+  return lenient.parseCount(body, new RecordingExchange()).complete()
+}
+
+/** As a client of this version is answered under `--strict`. */
+export function parseStrictly(body: Uint8Array, headers: Readonly<Record<string, string>>): GenerateRequest {
+  return strict.parse(body, new RecordingExchange(headers)).complete()
+}
+
+export function countStrictly(body: Uint8Array, headers: Readonly<Record<string, string>>): GenerateRequest {
+  return strict.parseCount(body, new RecordingExchange(headers)).complete()
 }
 
 export function parsed(fields: Readonly<Record<string, unknown>>): GenerateRequest {

@@ -9,9 +9,9 @@ import { callBlock, finish, start, textBlock, thinkingBlock, usage } from './str
 
 const commitAfterMs = 10_000
 
-function open(headers: Readonly<Record<string, string>> = {}, streamBufferBytes = 1024) {
+function open(headers: Readonly<Record<string, string>> = {}, streamBufferBytes = 1024, showsThinking = true) {
   const exchange = new RecordingExchange(headers)
-  const encoder = new StreamEncoder(exchange, 'tiny', { commitAfterMs, streamBufferBytes })
+  const encoder = new StreamEncoder(exchange, { model: 'tiny', showsThinking }, { commitAfterMs, streamBufferBytes })
   return { exchange, encoder, writer: exchange.writer }
 }
 
@@ -90,6 +90,25 @@ describe('events to frames', () => {
     }
     assert.equal(signatureOf('a', 'b'), signatureOf('ab'))
     assert.notEqual(signatureOf('a'), signatureOf('b'))
+  })
+
+  test('a thought that is not shown is an empty block with the signature of the whole', () => {
+    const { encoder, writer } = open({}, 1024, false)
+    const shown = open()
+    const events = [start(), ...thinkingBlock(0, 'Let me', ' see.'), ...textBlock(1, 'Hello'), finish('end-turn')]
+    writeAll(encoder, ...events)
+    writeAll(shown.encoder, ...events)
+    const signature = /"signature":"(hd1\.[\w-]+)"/
+    assert.equal(signature.exec(writer.text)?.[1], signature.exec(shown.writer.text)?.[1])
+    const withoutText = shown.writer.text.replaceAll(/event: content_block_delta\ndata: .*"thinking_delta".*\n\n/g, '')
+    assert.equal(masked(writer.text), masked(withoutText))
+    assert.match(writer.text, /"content_block":\{"type":"thinking","thinking":"","signature":""\}/)
+  })
+
+  test('an empty thought that is not shown is no block', () => {
+    const { encoder, writer } = open({}, 1024, false)
+    writeAll(encoder, start(), ...thinkingBlock(0), ...textBlock(1, 'Hello'), finish('end-turn'))
+    assert.equal(writer.text.includes('thinking'), false)
   })
 
   const full = 'model_context_window_exceeded'
