@@ -1,5 +1,6 @@
 import { getLlama, type Llama, type LlamaContext, LlamaLogLevel, type LlamaModel } from 'node-llama-cpp'
 import { type Engine, generate } from './decode.ts'
+import { disposeOnFailure } from './dispose-on-failure.ts'
 import { EventPort } from './event-port.ts'
 import type { DecodeTask, GenerateTask, LoadProgress, LoadTask } from './messages.ts'
 import { createPrefill } from './prefill.ts'
@@ -35,18 +36,22 @@ async function load(task: LoadTask): Promise<Loaded> {
   const report = (progress: LoadProgress): void => task.port.postMessage(progress)
   try {
     const llama = await openEngine(task, report)
-    const model = await loadModel(llama, task, report)
-    const context = await createContext(model, task)
-    const slots = Array.from(
-      { length: task.slotCount },
-      (_, index) => new Slot(index, context.getSequence(), task.contextTokens),
-    )
-    const prefill = createPrefill({ stallTargetMs: task.stallTargetMs, batchTokens: context.batchSize })
-    const engine = { model, prefill, contextTokens: task.contextTokens, samplingDefaults: task.samplingDefaults }
-    return { engine, slots }
+    return await disposeOnFailure(llama, () => openSlots(llama, task, report))
   } finally {
     task.port.close()
   }
+}
+
+async function openSlots(llama: Llama, task: LoadTask, report: (progress: LoadProgress) => void): Promise<Loaded> {
+  const model = await loadModel(llama, task, report)
+  const context = await createContext(model, task)
+  const slots = Array.from(
+    { length: task.slotCount },
+    (_, index) => new Slot(index, context.getSequence(), task.contextTokens),
+  )
+  const prefill = createPrefill({ stallTargetMs: task.stallTargetMs, batchTokens: context.batchSize })
+  const engine = { model, prefill, contextTokens: task.contextTokens, samplingDefaults: task.samplingDefaults }
+  return { engine, slots }
 }
 
 async function openEngine(task: LoadTask, report: (progress: LoadProgress) => void): Promise<Llama> {

@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { getLlama, LlamaLogLevel, type LlamaModel } from 'node-llama-cpp'
 import type { GenerateRequest } from '../src/contract/request.ts'
+import { disposeOnFailure } from './dispose-on-failure.ts'
 import { type Encoded, encodeSegments } from './formats/encode.ts'
 import type { Segment } from './formats/placeholders.ts'
 import { type ChatFormat, chooseFormat } from './formats/registry.ts'
@@ -35,7 +36,7 @@ let loaded: Tokenizer | null = null
 
 async function load(modelPath: string, port: MessagePort): Promise<void> {
   const llama = await getLlama({ build: 'never', gpu: false, maxThreads: 1, logLevel: LlamaLogLevel.error })
-  const model = await llama.loadModel({ modelPath, vocabOnly: true })
+  const model = await disposeOnFailure(llama, () => llama.loadModel({ modelPath, vocabOnly: true }))
   const format = chooseFormat({
     chatTemplate: readChatTemplate(model),
     tokens: { bos: model.tokens.bosString ?? '', eos: model.tokens.eosString ?? '' },

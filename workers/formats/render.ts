@@ -1,4 +1,4 @@
-import type { ContentBlock, GenerateRequest, SystemBlock, Tool, Turn } from '../../src/contract/request.ts'
+import type { ContentBlock, GenerateRequest, SystemBlock, Thinking, Tool, Turn } from '../../src/contract/request.ts'
 import { Placeholders, type Segment } from './placeholders.ts'
 import type { ChatTemplate, TemplateMessage, TemplateTraits } from './template.ts'
 
@@ -8,8 +8,12 @@ export function renderPrompt(template: ChatTemplate, request: GenerateRequest): 
   const { turns, prefill } = splitPrefill(request.turns)
   const messages = toMessages(placeSystem(request.system, turns, template.traits), template.traits, held)
   const tools = request.tools.map((tool) => toTemplateTool(tool, held))
-  const rendered = template.render({ messages, tools, thinking: request.thinking.kind !== 'off' })
+  const rendered = template.render({ messages, tools, thinking: isOn(request.thinking) })
   return held.split(rendered + prefill.map((text) => held.hold(text)).join(''))
+}
+
+function isOn({ kind }: Thinking): boolean {
+  return kind === 'adaptive' || kind === 'budget'
 }
 
 function splitPrefill(turns: readonly Turn[]): { turns: readonly Turn[]; prefill: readonly string[] } {

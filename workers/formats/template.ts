@@ -14,7 +14,12 @@ export interface TemplateInput {
   readonly messages: readonly TemplateMessage[]
   readonly tools: readonly unknown[]
   readonly thinking: boolean
+  /** The last message is an answer, so no other is begun. */
+  readonly answered?: boolean
 }
+
+/** @throws Error when the template refuses the conversation */
+export type RenderTemplate = (input: TemplateInput) => string
 
 /** How this template treats what it is given; found out by rendering, because templates do not say. */
 export interface TemplateTraits {
@@ -28,8 +33,7 @@ export interface TemplateTraits {
 
 export interface ChatTemplate {
   readonly traits: TemplateTraits
-  /** @throws Error when the template refuses the conversation */
-  render(input: TemplateInput): string
+  readonly render: RenderTemplate
 }
 
 export interface TemplateTokens {
@@ -40,14 +44,15 @@ export interface TemplateTokens {
 /** @throws Error when the source is no template, or one that cannot render a single user message */
 export function openTemplate(source: string, { bos, eos }: TemplateTokens): ChatTemplate {
   const template = new Template(source)
-  // Some templates take a message's content only as a list of parts.
+  // Some templates take a message's content only as a list of parts, and some loop over tools that are not there.
   let asParts = false
+  let noTools: readonly unknown[] | null = null
 
-  const render = ({ messages, tools, thinking }: TemplateInput): string =>
+  const render: RenderTemplate = ({ messages, tools, thinking, answered = false }) =>
     template.render({
       messages: asParts ? messages.map(withParts) : messages,
-      tools: tools.length === 0 ? null : tools,
-      add_generation_prompt: true,
+      tools: tools.length === 0 ? noTools : tools,
+      add_generation_prompt: !answered,
       enable_thinking: thinking,
       bos_token: bos,
       eos_token: eos,
@@ -61,10 +66,18 @@ export function openTemplate(source: string, { bos, eos }: TemplateTokens): Chat
     }
   }
 
-  if (!shows([user(probe)], probe)) {
-    asParts = true
-    if (!shows([user(probe)], probe)) throw new Error('it does not render a user message')
-  }
+  const forms = [
+    [false, null],
+    [true, null],
+    [false, []],
+    [true, []],
+  ] as const
+  const works = forms.find(([parts, none]) => {
+    asParts = parts
+    noTools = none
+    return shows([user(probe)], probe)
+  })
+  if (works === undefined) throw new Error('it does not render a user message')
   const spaced = ` \n${probe} \n`
   const traits = {
     system: shows([{ role: 'system', content: probe }, user('a')], probe),
