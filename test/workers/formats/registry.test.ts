@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { chooseFormat, type FormatFacts } from '../../../workers/formats/registry.ts'
-import { renderPrompt } from '../../../workers/formats/render.ts'
+import { renderPrompt } from '../../support/render-prompt.ts'
 import { templates } from '../../support/chat-templates.ts'
 import { assistant, requestOf, user } from '../../support/generate-requests.ts'
 
