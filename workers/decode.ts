@@ -2,18 +2,26 @@ import { randomInt } from 'node:crypto'
 import type { LlamaModel, SequenceEvaluateOptions, Token } from 'node-llama-cpp'
 import type { FinishReason } from '../src/contract/events.ts'
 import type { Sampling } from '../src/contract/request.ts'
-import { createStopMatcher, type StopMatcher } from '../src/text/stop-matcher.ts'
+import { AnswerBlocks } from './answer-blocks.ts'
+import { AnswerParser } from './answer-parser.ts'
 import type { EventPort } from './event-port.ts'
-import type { GenerateTask } from './messages.ts'
+import { type GrammarCache, GrammarSwitch } from './grammar-switch.ts'
+import type { GenerateTask, OutputPlan } from './messages.ts'
 import type { Prefill } from './prefill.ts'
 import type { Slot } from './slot.ts'
 import { TokenText } from './token-text.ts'
 import { countUsage } from './usage.ts'
 
+/** The engine takes 32 bits; more candidates than any vocabulary has tokens are all of them. */
+const topKMax = 2 ** 31 - 1
+
+const nothing = { outputTokens: 0, thinkingTokens: 0 } as const
+
 /** What the slots of one worker share. */
 export interface Engine {
   readonly model: LlamaModel
   readonly prefill: Prefill
+  readonly grammars: GrammarCache
   /** Tokens per slot. */
   readonly contextTokens: number
   readonly samplingDefaults: Sampling
@@ -31,7 +39,7 @@ export async function generate(engine: Engine, slot: Slot, task: GenerateTask, p
 async function answer(engine: Engine, slot: Slot, task: GenerateTask, port: EventPort): Promise<void> {
   const { tokens, marks } = task.prompt
   const { cachedTokens, unread } = await slot.adapt(tokens)
-  port.send({ type: 'start', usage: countUsage(tokens.length, cachedTokens, marks, 0) })
+  port.send({ type: 'start', usage: countUsage(tokens.length, cachedTokens, marks, nothing) })
 
   const isCancelled = (): boolean => port.cancelled
   const left = task.maxTokens === 0 ? 'none' : 'last-piece'
@@ -40,7 +48,7 @@ async function answer(engine: Engine, slot: Slot, task: GenerateTask, port: Even
   const limits = outputLimits(engine.contextTokens - tokens.length, task.maxTokens)
   const outcome: Outcome =
     limits.outputTokensMax === 0
-      ? { reason: limits.reason, outputTokens: 0, stopSequence: null }
+      ? { reason: limits.reason, outputTokens: 0, thinkingTokens: 0, stopSequence: null }
       : await decode(engine, slot, task, port, unread.slice(fed), limits)
   if (port.cancelled) return
   port.send({
@@ -48,13 +56,14 @@ async function answer(engine: Engine, slot: Slot, task: GenerateTask, port: Even
     reason: outcome.reason,
     stopSequence: outcome.stopSequence,
     explanation: null,
-    usage: countUsage(tokens.length, cachedTokens, marks, outcome.outputTokens),
+    usage: countUsage(tokens.length, cachedTokens, marks, outcome),
   })
 }
 
 interface Outcome {
   readonly reason: FinishReason
   readonly outputTokens: number
+  readonly thinkingTokens: number
   readonly stopSequence: string | null
 }
 
@@ -79,86 +88,89 @@ async function decode(
   lastOfPrompt: Token[],
   limits: Limits,
 ): Promise<Outcome> {
-  const text = new TextBlock(port, new TokenText(engine.model), [...task.stopSequences, ...task.prompt.formatStops])
-  const promptTokens = task.prompt.tokens.length
-  const options = evaluateOptions(task.sampling, engine.samplingDefaults)
+  const { tokens: prompt, output: plan, formatStops } = task.prompt
+  const text = new TokenText(engine.model, plan.spokenTokens)
+  const parser = new AnswerParser(plan, [...task.stopSequences, ...formatStops], new AnswerBlocks(port))
+  const grammar = new GrammarSwitch(engine.grammars, plan)
+  const options = evaluateOptions(engine, task, grammar)
   const generated = slot.sequence.evaluateWithMetadata(lastOfPrompt, {}, options)
   let outputTokens = 0
-  let reason: FinishReason = limits.reason
+  let thinkingTokens = 0
+  let ended = false
+
+  /** `false` when the answer is over. */
+  const take = (token: Token): boolean => {
+    slot.note(prompt.length, outputTokens, token)
+    outputTokens++
+    if (engine.model.isEogToken(token)) {
+      ended = true
+      return false
+    }
+    if (parser.isThinking) thinkingTokens++
+    parser.push(text.push(token))
+    grammar.follow(parser)
+    return parser.stopSequence === null && !isCalledEnough(parser, plan) && outputTokens < limits.outputTokensMax
+  }
+
+  grammar.follow(parser)
   try {
     // The first step reads the last piece of the prompt, so it waits for its turn among the prompts.
     let next = await engine.prefill.inTurn(lastOfPrompt.length, () => generated.next())
-    while (!next.done && !port.cancelled) {
-      const { token } = next.value
-      slot.note(promptTokens, outputTokens, token)
-      outputTokens++
-      if (engine.model.isEogToken(token)) {
-        reason = 'end-turn'
-        break
-      }
-      text.push(token)
-      if (text.stopSequence !== null || outputTokens === limits.outputTokensMax) break
+    while (!next.done && !port.cancelled && take(next.value.token)) {
       if (port.exhausted) await port.granted()
       if (port.cancelled) break
-      next = await generated.next()
+      const { budgetTokens, closeTokens } = plan.thinking
+      if (parser.isThinking && budgetTokens !== null && thinkingTokens >= budgetTokens) {
+        const close = closeTokens as Token[]
+        if (!close.every(take)) break
+        next = await generated.next([next.value.token, ...close])
+      } else {
+        next = await generated.next()
+      }
     }
   } finally {
     await generated.return()
   }
-  text.end()
-  if (text.stopSequence === null) return { reason, outputTokens, stopSequence: null }
-  // A stop of the format is the end of the turn; the client never asked for it and is not told.
-  return task.stopSequences.includes(text.stopSequence)
-    ? { reason: 'stop-sequence', outputTokens, stopSequence: text.stopSequence }
-    : { reason: 'end-turn', outputTokens, stopSequence: null }
+  parser.push(text.flush())
+  const isCut = !ended && parser.stopSequence === null && !isCalledEnough(parser, plan)
+  parser.end(isCut)
+  return { ...whyEnded(parser, task, isCut ? limits.reason : null), outputTokens, thinkingTokens }
 }
 
-/** The one text block of an answer, opened by its first character: an empty block would come back from clients and be refused. */
-class TextBlock {
-  readonly #port: EventPort
-  readonly #text: TokenText
-  readonly #matcher: StopMatcher
-  #open = false
+/** A client that wants one call at a time gets one. */
+function isCalledEnough(parser: AnswerParser, { calls }: OutputPlan): boolean {
+  return calls !== null && !calls.parallel && parser.completeCalls > 0
+}
 
-  constructor(port: EventPort, text: TokenText, stops: readonly string[]) {
-    this.#port = port
-    this.#text = text
-    this.#matcher = createStopMatcher(stops)
-  }
-
-  get stopSequence(): string | null {
-    return this.#matcher.matched
-  }
-
-  push(token: Token): void {
-    const text = this.#text.push(token)
-    if (text !== '') this.#send(this.#matcher.push(text))
-  }
-
-  end(): void {
-    this.#send(this.#matcher.push(this.#text.flush()))
-    this.#send(this.#matcher.flush())
-    if (this.#open) this.#port.send({ type: 'block-end', index: 0 })
-  }
-
-  #send(text: string): void {
-    if (text === '') return
-    if (!this.#open) {
-      this.#open = true
-      this.#port.send({ type: 'block-start', index: 0, block: { kind: 'text' } })
-    }
-    this.#port.send({ type: 'block-delta', index: 0, text })
-  }
+function whyEnded(
+  parser: AnswerParser,
+  task: GenerateTask,
+  limit: FinishReason | null,
+): Pick<Outcome, 'reason' | 'stopSequence'> {
+  const { stopSequence } = parser
+  // A stop of the format is the end of the turn; the client never asked for it and is not told.
+  if (stopSequence !== null && task.stopSequences.includes(stopSequence))
+    return { reason: 'stop-sequence', stopSequence }
+  return { reason: limit ?? (parser.completeCalls > 0 ? 'tool-call' : 'end-turn'), stopSequence: null }
 }
 
 /** The engine's own default seed is the time in seconds (design fact 12), so every request gets a fresh one. */
-function evaluateOptions(sampling: Sampling, defaults: Sampling): SequenceEvaluateOptions {
+function evaluateOptions(engine: Engine, task: GenerateTask, grammar: GrammarSwitch): SequenceEvaluateOptions {
+  const { sampling } = task
+  const { samplingDefaults: defaults } = engine
   return {
     temperature: sampling.temperature ?? defaults.temperature ?? 0.8,
-    topK: sampling.topK ?? defaults.topK ?? 40,
+    topK: Math.min(sampling.topK ?? defaults.topK ?? 40, topKMax),
     topP: sampling.topP ?? defaults.topP ?? 0.95,
     minP: sampling.minP ?? defaults.minP ?? 0.05,
     seed: sampling.seed ?? randomInt(2 ** 32),
+    grammarEvaluationState: grammar.current,
+    ...(isBiased(task.prompt.output) && { tokenBias: grammar.bias }),
     yieldEogToken: true,
   }
+}
+
+/** An answer that nothing binds is sampled without looking at any bias. */
+function isBiased({ bannedTokens, calls, textGrammar }: OutputPlan): boolean {
+  return bannedTokens.length > 0 || calls !== null || textGrammar !== null
 }

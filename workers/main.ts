@@ -2,6 +2,7 @@ import { getLlama, type Llama, type LlamaContext, LlamaLogLevel, type LlamaModel
 import { type Engine, generate } from './decode.ts'
 import { disposeOnFailure } from './dispose-on-failure.ts'
 import { EventPort } from './event-port.ts'
+import { GrammarCache } from './grammar-switch.ts'
 import type { DecodeTask, GenerateTask, LoadProgress, LoadTask } from './messages.ts'
 import { createPrefill } from './prefill.ts'
 import { Slot } from './slot.ts'
@@ -50,7 +51,8 @@ async function openSlots(llama: Llama, task: LoadTask, report: (progress: LoadPr
     (_, index) => new Slot(index, context.getSequence(), task.contextTokens),
   )
   const prefill = createPrefill({ stallTargetMs: task.stallTargetMs, batchTokens: context.batchSize })
-  const engine = { model, prefill, contextTokens: task.contextTokens, samplingDefaults: task.samplingDefaults }
+  const { contextTokens, samplingDefaults } = task
+  const engine = { model, prefill, grammars: new GrammarCache(llama, model), contextTokens, samplingDefaults }
   return { engine, slots }
 }
 

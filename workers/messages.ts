@@ -39,7 +39,7 @@ export type DecodeTask = LoadTask | GenerateTask
 /** The port of a load task, upwards. */
 export type LoadProgress =
   | { readonly type: 'progress'; readonly fraction: number }
-  | { readonly type: 'log'; readonly level: 'warn' | 'error'; readonly message: string }
+  | { readonly type: 'log'; readonly level: 'debug' | 'warn' | 'error'; readonly message: string }
 
 /** The port of a generate task, downwards. */
 export type ToWorker = { readonly type: 'credit'; readonly events: number } | { readonly type: 'cancel' }
@@ -54,8 +54,56 @@ export interface EncodedPrompt {
   /** Over shared memory, so that no thread copies it: the main thread keeps it to choose a worker. */
   readonly tokens: Uint32Array<SharedArrayBuffer>
   readonly marks: readonly PromptMark[]
+  readonly output: OutputPlan
   /** Stop sequences of the format itself: a model without a template does not know where its turn ends. */
   readonly formatStops: readonly string[]
+}
+
+/** How to read an answer, and what to force on it. Made with the prompt, because it depends on the template and on the request. */
+export interface OutputPlan {
+  readonly thinking: ThinkingPlan
+  /** `null`: what looks like a call is text. */
+  readonly calls: CallPlan | null
+  /** GBNF that the whole text obeys; it begins when no thought is open. */
+  readonly textGrammar: string | null
+  /** Tokens that must not come: those that would begin a call nobody wants. */
+  readonly bannedTokens: readonly number[]
+  /** Control tokens whose text is part of the syntax; others have none. */
+  readonly spokenTokens: readonly number[]
+}
+
+export interface ThinkingPlan {
+  /** Opener and closer of the model, beside the usual ones. */
+  readonly tags: readonly { readonly open: string; readonly close: string }[]
+  /** The prompt ends inside a thought. */
+  readonly startsOpen: boolean
+  /** `false`: the client switched thinking off, so a thought that comes all the same is dropped. */
+  readonly kept: boolean
+  /** Thoughts end after so many tokens, by force. */
+  readonly budgetTokens: number | null
+  readonly closeTokens: readonly number[]
+}
+
+export interface CallPlan {
+  readonly syntax: CallSyntax
+  /** The prompt ends behind a trigger, so the answer begins inside a call. */
+  readonly forced: boolean
+  /** GBNF of what follows a trigger, to the end of the call. */
+  readonly grammar: string
+  readonly parallel: boolean
+}
+
+/** How a model writes a call of a tool: `trigger beforeName NAME beforeArguments {...} afterArguments`. */
+export interface CallSyntax {
+  /** Text that begins a call. */
+  readonly trigger: string
+  /** `true`: it is a marker, and begins a call wherever it stands. Else only at the beginning of an answer. */
+  readonly anywhere: boolean
+  /** `idHole` in these three stands for an id of the model's own choice. */
+  readonly beforeName: string
+  readonly beforeArguments: string
+  /** Up to where the turn ends, or the next call begins. */
+  readonly afterArguments: string
 }
 
 /** A cache mark of the client, as the number of prompt tokens before it; ascending. */
@@ -71,7 +119,7 @@ export type TokenizerTask =
 
 /** A refusal travels as a value: an error class does not survive the way between threads. */
 export type TokenizerResult =
-  | { readonly type: 'loaded' }
+  | { readonly type: 'loaded'; readonly thinking: boolean } // whether the model's format shows that it thinks
   | { readonly type: 'encoded'; readonly prompt: EncodedPrompt }
   | { readonly type: 'counted'; readonly tokens: number }
   | { readonly type: 'refused'; readonly kind: ErrorKind; readonly message: string }

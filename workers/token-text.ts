@@ -8,15 +8,19 @@ const contextTokensMax = 4
 /** Turns one answer's tokens into text. A character that is split over tokens arrives whole; a broken tail only at the end. */
 export class TokenText {
   readonly #model: LlamaModel
+  readonly #spoken: ReadonlySet<number>
   #held: Token[] = []
   #before: Token[] = []
 
-  constructor(model: LlamaModel) {
+  /** @param spokenTokens control tokens whose text counts; the others have none */
+  constructor(model: LlamaModel, spokenTokens: readonly number[] = []) {
     this.#model = model
+    this.#spoken = new Set(spokenTokens)
   }
 
   /** The text that this token completes; '' while a character is incomplete. */
   push(token: Token): string {
+    if (this.#spoken.has(token)) return this.flush() + this.#model.detokenize([token], true)
     this.#held.push(token)
     const text = this.#model.detokenize(this.#held, false, this.#before)
     if (text.endsWith('\ufffd') && this.#held.length < heldTokensMax) return ''

@@ -3,18 +3,18 @@ import { getLlama, LlamaLogLevel, type LlamaModel } from 'node-llama-cpp'
 import type { GenerateRequest } from '../src/contract/request.ts'
 import { disposeOnFailure } from './dispose-on-failure.ts'
 import { type Encoded, encodeSegments } from './formats/encode.ts'
-import type { Segment } from './formats/placeholders.ts'
+import { type OutputFormat, readOutputFormat } from './formats/output-format.ts'
+import { type PlanContext, planOutput, wantsThought } from './formats/output-plan.ts'
 import { type ChatFormat, chooseFormat } from './formats/registry.ts'
-import { renderPrompt } from './formats/render.ts'
-import { readVocabulary, type Vocabulary } from './formats/vocabulary.ts'
-import type { EncodedPrompt, LoadProgress, TokenizerResult, TokenizerTask } from './messages.ts'
+import { type RenderedConversation, renderConversation } from './formats/render.ts'
+import { readVocabulary } from './formats/vocabulary.ts'
+import type { EncodedPrompt, LoadProgress, OutputPlan, TokenizerResult, TokenizerTask } from './messages.ts'
 
 /** Piscina entry of the tokenizer pool: vocabulary only. Renders, tokenises, counts. */
 export default async function run(task: TokenizerTask): Promise<TokenizerResult> {
   switch (task.type) {
     case 'load':
-      await load(task.modelPath, task.port)
-      return { type: 'loaded' }
+      return { type: 'loaded', thinking: await load(task.modelPath, task.port) }
     case 'encode':
       return refusable((tokenizer) => ({
         type: 'encoded',
@@ -29,12 +29,13 @@ export default async function run(task: TokenizerTask): Promise<TokenizerResult>
 
 interface Tokenizer {
   readonly format: ChatFormat
-  readonly vocabulary: Vocabulary
+  readonly context: PlanContext
 }
 
 let loaded: Tokenizer | null = null
 
-async function load(modelPath: string, port: MessagePort): Promise<void> {
+async function load(modelPath: string, port: MessagePort): Promise<boolean> {
+  const report = (progress: LoadProgress): void => port.postMessage(progress)
   const llama = await getLlama({ build: 'never', gpu: false, maxThreads: 1, logLevel: LlamaLogLevel.error })
   const model = await disposeOnFailure(llama, () => llama.loadModel({ modelPath, vocabOnly: true }))
   const format = chooseFormat({
@@ -42,10 +43,18 @@ async function load(modelPath: string, port: MessagePort): Promise<void> {
     tokens: { bos: model.tokens.bosString ?? '', eos: model.tokens.eosString ?? '' },
     hasControlToken: (text) => model.tokenize(text, true).length === 1,
   })
-  loaded = { format, vocabulary: readVocabulary(model, format.source) }
-  if (format.warning !== null)
-    port.postMessage({ type: 'log', level: 'warn', message: format.warning } satisfies LoadProgress)
-  port.close()
+  const vocabulary = readVocabulary(model, format.source)
+  const output = readOutputFormat(format, vocabulary)
+  const onLoosened = (entries: readonly string[]): void => {
+    report({
+      type: 'log',
+      level: 'debug',
+      message: `Schemas that the grammar follows only in part: ${entries.join('; ')}`,
+    })
+  }
+  loaded = { format, context: { format: output, vocabulary, onLoosened } }
+  if (format.warning !== null) report({ type: 'log', level: 'warn', message: format.warning })
+  return output.thinking !== null
 }
 
 function readChatTemplate(model: LlamaModel): string | null {
@@ -68,23 +77,28 @@ function refusable(act: (tokenizer: Tokenizer) => TokenizerResult): TokenizerRes
   }
 }
 
-function encode({ format, vocabulary }: Tokenizer, request: GenerateRequest): Encoded {
-  return encodeSegments(vocabulary, render(format, request))
+interface Prompt extends Encoded {
+  readonly output: OutputPlan
 }
 
-function render(format: ChatFormat, request: GenerateRequest): Segment[] {
+function encode({ format, context }: Tokenizer, request: GenerateRequest): Prompt {
+  const { text, held, prefill } = render(format, context.format, request)
+  const { thought, call, plan } = planOutput(context, request, text)
+  return { ...encodeSegments(context.vocabulary, held.split(text + thought + prefill + call)), output: plan }
+}
+
+function render({ template }: ChatFormat, output: OutputFormat, request: GenerateRequest): RenderedConversation {
   try {
-    return renderPrompt(format.template, request)
+    return renderConversation(template, request, { ...output, thinking: wantsThought(request) })
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new TemplateRefusal(`messages: the chat template of this model refuses this conversation: ${reason}`, {
-      cause,
-    })
+    const message = `messages: the chat template of this model refuses this conversation: ${reason}`
+    throw new TemplateRefusal(message, { cause })
   }
 }
 
-function share({ tokens, marks }: Encoded, format: ChatFormat): EncodedPrompt {
+function share({ tokens, marks, output }: Prompt, { stops }: ChatFormat): EncodedPrompt {
   const shared = new Uint32Array(new SharedArrayBuffer(tokens.length * Uint32Array.BYTES_PER_ELEMENT))
   shared.set(tokens)
-  return { tokens: shared, marks, formatStops: format.stops }
+  return { tokens: shared, marks, output, formatStops: stops }
 }

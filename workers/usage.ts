@@ -9,7 +9,7 @@ export function countUsage(
   promptTokens: number,
   cachedTokens: number,
   marks: readonly PromptMark[],
-  outputTokens: number,
+  output: { readonly outputTokens: number; readonly thinkingTokens: number },
 ): Usage {
   const written = { short: 0, long: 0 }
   let counted = cachedTokens
@@ -22,7 +22,7 @@ export function countUsage(
     inputTokens: promptTokens - counted,
     cachedTokens,
     cacheWriteTokens: written,
-    outputTokens,
-    thinkingTokens: null,
+    outputTokens: output.outputTokens,
+    thinkingTokens: output.thinkingTokens,
   }
 }

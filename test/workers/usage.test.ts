@@ -54,12 +54,12 @@ const cases: readonly {
 
 for (const { name, cached, marks, expected } of cases) {
   test(name, () => {
-    assert.deepEqual(countUsage(100, cached, marks, 7), {
+    assert.deepEqual(countUsage(100, cached, marks, { outputTokens: 7, thinkingTokens: 3 }), {
       inputTokens: expected.input,
       cachedTokens: cached,
       cacheWriteTokens: { short: expected.short, long: expected.long },
       outputTokens: 7,
-      thinkingTokens: null,
+      thinkingTokens: 3,
     })
   })
 }
@@ -78,7 +78,10 @@ test('input, cached and written add up to the prompt, and none is negative', () 
   fc.assert(
     fc.property(scene, ({ prompt, cached, marks }) => {
       const ascending = [...marks].sort((one, other) => one.position - other.position)
-      const { inputTokens, cachedTokens, cacheWriteTokens } = countUsage(prompt, cached, ascending, 0)
+      const { inputTokens, cachedTokens, cacheWriteTokens } = countUsage(prompt, cached, ascending, {
+        outputTokens: 0,
+        thinkingTokens: 0,
+      })
       const { short, long } = cacheWriteTokens
       assert.equal(inputTokens + cachedTokens + short + long, prompt)
       assert.ok(Math.min(inputTokens, short, long) >= 0)

@@ -36,6 +36,27 @@ export class Placeholders {
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [this.hold(key), this.holdAll(item)]))
   }
 
+  /** As `holdAll`, for a JSON schema: templates read its keywords, so those stay; names and texts of the client's do not. */
+  holdSchema(schema: unknown): unknown {
+    if (Array.isArray(schema)) return schema.map((item) => this.holdSchema(item))
+    if (typeof schema !== 'object' || schema === null) return this.holdAll(schema)
+    const entries = Object.entries(schema).map(([key, value]) => {
+      if (namedSchemas.has(key)) return [key, this.#holdNamed(value)]
+      if (key === 'type') return [key, holdsTypes(value) ? value : this.holdAll(value)]
+      if (nestedSchemas.has(key)) return [key, this.holdSchema(value)]
+      return [keywords.has(key) ? key : this.hold(key), this.holdAll(value)]
+    })
+    return Object.fromEntries(entries)
+  }
+
+  /** Schemas by names of the client's choice. */
+  #holdNamed(schemas: unknown): unknown {
+    if (typeof schemas !== 'object' || schemas === null || Array.isArray(schemas)) return this.holdAll(schemas)
+    return Object.fromEntries(
+      Object.entries(schemas).map(([name, schema]) => [this.hold(name), this.holdSchema(schema)]),
+    )
+  }
+
   split(rendered: string): Segment[] {
     const pattern = new RegExp(`${this.#prefix}(\\\\*)"(\\d+);`, 'g')
     const segments: Segment[] = []
@@ -49,6 +70,27 @@ export class Placeholders {
     if (end < rendered.length) segments.push({ kind: 'template', text: rendered.slice(end) })
     return segments
   }
+}
+
+/** https://json-schema.org/draft/2020-12: what chat templates look for. */
+const namedSchemas = new Set(['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas'])
+const nestedSchemas = new Set(['items', 'prefixItems', 'anyOf', 'oneOf', 'allOf', 'not', 'additionalProperties'])
+const keywords = new Set([
+  'description',
+  'title',
+  'enum',
+  'const',
+  'default',
+  'required',
+  'format',
+  'nullable',
+  'examples',
+])
+const types = new Set(['object', 'array', 'string', 'number', 'integer', 'boolean', 'null'])
+
+function holdsTypes(value: unknown): boolean {
+  const names = Array.isArray(value) ? value : [value]
+  return names.every((name) => typeof name === 'string' && types.has(name))
 }
 
 /** JSON inside JSON inside ... : a quote gets 1, 3, 7 backslashes. */

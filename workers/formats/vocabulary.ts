@@ -9,6 +9,10 @@ export interface Vocabulary {
   readonly specials: RegExp
   /** Those that the engine takes for their token in plain text too (design fact 16) and that this model's template uses. */
   readonly markers: RegExp | null
+  /** Control tokens whose text stands in this one. */
+  controlTokensIn(text: string): readonly Token[]
+  /** Texts of the tokens that end a turn. */
+  readonly turnEnds: RegExp
   /** Put before every prompt that does not begin with it. */
   readonly bos: Token | null
 }
@@ -16,12 +20,16 @@ export interface Vocabulary {
 export function readVocabulary(model: LlamaModel, templateSource: string): Vocabulary {
   const specials: string[] = []
   const markers: string[] = []
+  const turnEnds: string[] = []
+  const controls: { token: Token; text: string }[] = []
   for (const token of model.iterateAllTokens()) {
     const attributes = model.getTokenAttributes(token)
     if (!attributes.control && !attributes.userDefined) continue
     const text = model.detokenize([token], true)
     if (text.trim() === '') continue // runs of white space are tokens of some vocabularies, and ordinary text
     if (attributes.control || templateSource.includes(text)) specials.push(text)
+    if (attributes.control) controls.push({ token, text })
+    if (model.isEogToken(token)) turnEnds.push(text)
     if (attributes.userDefined && templateSource.includes(text)) markers.push(text)
   }
   return {
@@ -29,6 +37,8 @@ export function readVocabulary(model: LlamaModel, templateSource: string): Vocab
     encodeSpecial: (text) => model.tokenize(text, true, 'trimLeadingSpace'),
     specials: oneOf(specials),
     markers: markers.length === 0 ? null : oneOf(markers),
+    controlTokensIn: (source) => controls.filter(({ text }) => source.includes(text)).map(({ token }) => token),
+    turnEnds: oneOf(turnEnds),
     bos: model.tokens.shouldPrependBosToken ? model.tokens.bos : null,
   }
 }

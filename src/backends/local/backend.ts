@@ -15,9 +15,6 @@ export interface LocalBackendOptions {
   readonly reports: PoolReports
 }
 
-/** What the engine can do with any model; what a model makes of it is the model's own. */
-const capabilities = { imageInput: false, thinking: false, structuredOutputs: false, tools: false } as const
-
 interface LocalPrepared extends Prepared {
   readonly prompt: EncodedPrompt
   readonly request: GenerateRequest
@@ -41,7 +38,12 @@ export async function openLocalBackend(options: LocalBackendOptions): Promise<Ba
       return pool.slotCount > 0
     },
     watchCapacity: (listener) => pool.watch(listener),
-    facts: () => ({ contextTokens: load.contextTokens, createdAt: options.createdAt, capabilities }),
+    facts: () => ({
+      contextTokens: load.contextTokens,
+      createdAt: options.createdAt,
+      // Calls and schemas are forced on any model by its grammar; what a model makes of them is its own.
+      capabilities: { imageInput: false, thinking: tokenizer.thinks, structuredOutputs: true, tools: true },
+    }),
     status: () => ({
       kind: 'local',
       contextTokens: load.contextTokens,

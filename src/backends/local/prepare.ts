@@ -5,6 +5,8 @@ import { type PoolReports, SupervisedPool } from './supervised-pool.ts'
 
 /** Renders, tokenises and counts away from the decode workers: a prompt of megabytes takes half a second and would stall every slot. */
 export interface Tokenizer {
+  /** The model's format has a place for thoughts. */
+  readonly thinks: boolean
   /** @throws HeadendError invalid-request, unavailable, worker-lost */
   encode(request: GenerateRequest): Promise<EncodedPrompt>
   countTokens(request: GenerateRequest): Promise<number>
@@ -15,11 +17,15 @@ export interface Tokenizer {
 const tasksPerWorker = 65_536
 
 export async function openTokenizer(modelPath: string, reports: PoolReports): Promise<Tokenizer> {
+  let thinks = false
   const pool = await SupervisedPool.open<TokenizerTask, TokenizerResult>({
     module: 'tokenizer',
     threadCount: 1,
     tasksPerWorker,
     loadTask: (port) => ({ type: 'load', modelPath, port }),
+    loaded: (result) => {
+      thinks = (result as TokenizerResult & { type: 'loaded' }).thinking
+    },
     reports,
   })
 
@@ -37,6 +43,9 @@ export async function openTokenizer(modelPath: string, reports: PoolReports): Pr
   }
 
   return {
+    get thinks() {
+      return thinks
+    },
     async encode(request) {
       refuseUnsupported(request)
       const result = await run({ type: 'encode', request })
@@ -59,27 +68,9 @@ export function modelLoading(): HeadendError {
   })
 }
 
-/** What the engine cannot do is refused before any thread is bothered. */
+/** The engine has no eyes: that is refused before any thread is bothered. */
 function refuseUnsupported(request: GenerateRequest): void {
   for (const { content } of request.turns) refuseImages(content)
-  if (request.tools.length > 0 && request.toolChoice.kind !== 'none') {
-    throw new HeadendError(
-      'invalid-request',
-      'tools: local models of this version do not call tools yet; leave tools out',
-      {
-        field: 'tools',
-      },
-    )
-  }
-  if (request.outputSchema !== null) {
-    const message =
-      'output_config.format: local models of this version do not follow a schema yet; ask for JSON in the prompt'
-    throw new HeadendError('invalid-request', message, { field: 'output_config.format' })
-  }
-  if (request.thinking.kind === 'budget') {
-    const message = 'thinking: local models of this version do not think aloud yet; leave thinking out'
-    throw new HeadendError('invalid-request', message, { field: 'thinking' })
-  }
 }
 
 function refuseImages(content: readonly ContentBlock[]): void {

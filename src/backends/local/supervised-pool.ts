@@ -16,6 +16,8 @@ export interface SupervisedPoolOptions<Task extends object> {
   readonly tasksPerWorker: number
   /** The task that makes a new worker ready. Its port reports progress and logs. */
   loadTask(port: MessagePort): Task
+  /** What a worker's load task returned. */
+  loaded?(result: unknown): void
   readonly reports: PoolReports
 }
 
@@ -149,7 +151,8 @@ export class SupervisedPool<Task extends object, Result> extends EventEmitter<{ 
     const load = this.run(id, this.#options.loadTask(port2), [port2])
     SupervisedPool.#loads.add(load)
     try {
-      await load
+      const result = await load
+      this.#options.loaded?.(result)
     } finally {
       SupervisedPool.#loads.delete(load)
     }

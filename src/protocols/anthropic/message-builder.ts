@@ -2,6 +2,7 @@ import type { HeadendError } from '../../contract/errors.ts'
 import type { BlockHead, StreamEvent } from '../../contract/events.ts'
 import type { Exchange } from '../../contract/exchange.ts'
 import type { Reply } from '../../contract/protocol.ts'
+import { repairJsonObject } from '../../text/json-prefix.ts'
 import type { MessageContent } from '../../wire/anthropic-reply.ts'
 import { refuse } from './error-body.ts'
 import { messageUsage, newMessage, type ReplyOptions, stopDetails, stopReason, unknownUsage } from './message-fields.ts'
@@ -74,7 +75,7 @@ export class MessageBuilder implements Reply {
         break
       case 'tool-call': {
         const { id, name } = this.#head
-        this.#content.push({ type: 'tool_use', id, name, input: parseInput(text), caller: { type: 'direct' } })
+        this.#content.push({ type: 'tool_use', id, name, input: repairJsonObject(text), caller: { type: 'direct' } })
         break
       }
       default:
@@ -97,15 +98,5 @@ export class MessageBuilder implements Reply {
     })
     this.started = true
     this.#exchange.respond(200, { 'content-type': 'application/json' }, body)
-  }
-}
-
-/** A call that was cut off leaves half an object. Clients need a whole one, so such a call has no arguments. */
-function parseInput(text: string): object {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {}
-  } catch {
-    return {}
   }
 }

@@ -1,0 +1,89 @@
+import {
+  type Llama,
+  LlamaGrammar,
+  LlamaGrammarEvaluationState,
+  type LlamaModel,
+  type Token,
+  TokenBias,
+} from 'node-llama-cpp'
+import type { AnswerParser } from './answer-parser.ts'
+import type { OutputPlan } from './messages.ts'
+
+/** Agents send the same tools with every turn, and the first state of a grammar for forty of them takes milliseconds to build. */
+const cachedStatesMax = 16
+
+/** First states of grammars by their text, least recently used first. */
+export class GrammarCache {
+  readonly #llama: Llama
+  readonly #model: LlamaModel
+  readonly #states = new Map<string, LlamaGrammarEvaluationState>()
+  /** Tokens that a grammar takes for their text, though they have none in an answer. */
+  readonly #controlTokens: readonly Token[]
+
+  constructor(llama: Llama, model: LlamaModel) {
+    this.#llama = llama
+    this.#model = model
+    this.#controlTokens = [...model.iterateAllTokens()].filter(
+      (token) => model.getTokenAttributes(token).control && !model.isEogToken(token),
+    )
+  }
+
+  /** At its beginning. A state that was used is never copied: in mid-answer that costs more than building it. */
+  open(gbnf: string): LlamaGrammarEvaluationState {
+    const state = this.#states.get(gbnf) ?? this.#build(gbnf)
+    this.#states.delete(gbnf)
+    this.#states.set(gbnf, state)
+    const [oldest] = this.#states.keys()
+    if (this.#states.size > cachedStatesMax && oldest !== undefined) this.#states.delete(oldest)
+    return state.clone()
+  }
+
+  /** Keeps control tokens out of what a grammar allows, but for those that the syntax of a call is made of. */
+  ban(tokens: readonly number[], spoken: readonly number[] | null): TokenBias {
+    const bias = new TokenBias(this.#model.tokenizer)
+    for (const token of tokens) bias.set(token as Token, 'never')
+    if (spoken === null) return bias
+    for (const token of this.#controlTokens) if (!spoken.includes(token)) bias.set(token, 'never')
+    return bias
+  }
+
+  #build(gbnf: string): LlamaGrammarEvaluationState {
+    const grammar = new LlamaGrammar(this.#llama, { grammar: gbnf })
+    return new LlamaGrammarEvaluationState({ model: this.#model, grammar })
+  }
+}
+
+/** Which grammar the next token obeys: a call's while one is open, the text's once no thought is, else none. */
+export class GrammarSwitch {
+  readonly #cache: GrammarCache
+  readonly #plan: OutputPlan
+  #call: LlamaGrammarEvaluationState | undefined
+  #text: LlamaGrammarEvaluationState | undefined
+  readonly #freeBias: TokenBias
+  readonly #grammarBias: TokenBias
+
+  constructor(cache: GrammarCache, plan: OutputPlan) {
+    this.#cache = cache
+    this.#plan = plan
+    this.#freeBias = cache.ban(plan.bannedTokens, null)
+    this.#grammarBias = cache.ban(plan.bannedTokens, plan.spokenTokens)
+    if (plan.calls?.forced) this.#call = cache.open(plan.calls.grammar)
+  }
+
+  readonly current = (): LlamaGrammarEvaluationState | undefined => this.#call ?? this.#text
+
+  readonly bias = (): TokenBias => (this.current() === undefined ? this.#freeBias : this.#grammarBias)
+
+  /** To be told of every token once it is parsed, and once before the first. */
+  follow(parser: AnswerParser): void {
+    const { calls, textGrammar } = this.#plan
+    if (textGrammar !== null && this.#text === undefined && this.#call === undefined && !parser.isThinking) {
+      this.#text = this.#cache.open(textGrammar)
+    }
+    if (!parser.inCall) this.#call = undefined
+    // The grammar of structured text covers calls, too.
+    else if (parser.atCallStart && calls !== null && this.#call === undefined && this.#text === undefined) {
+      this.#call = this.#cache.open(calls.grammar)
+    }
+  }
+}
