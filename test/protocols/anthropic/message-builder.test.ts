@@ -90,9 +90,17 @@ test("the first counts stand in for counts that the end doesn't have", () => {
 })
 
 test('the input of a call is an object in any case', () => {
-  for (const pieces of [[], ['{"a": 1, "b'], ['[1]'], ['null'], ['"x"']]) {
+  const cases: readonly (readonly [pieces: readonly string[], input: object])[] = [
+    [[], {}],
+    [['{"a": 1, "b'], { a: 1 }],
+    [['{"a": "cut o'], { a: 'cut o' }],
+    [['[1]'], {}],
+    [['null'], {}],
+    [['"x"'], {}],
+  ]
+  for (const [pieces, input] of cases) {
     const { message } = answer(start(), ...callBlock(0, 'toolu_a', 'f', ...pieces), finish('max-tokens'))
-    assert.deepEqual(message.content[0].input, {}, pieces.join(''))
+    assert.deepEqual(message.content[0].input, input, pieces.join(''))
   }
 })
 
