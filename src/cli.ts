@@ -50,7 +50,7 @@ function createProgram(): Command {
         'Answers the Anthropic Messages API from local models.',
         '',
         'serve    listens and answers; the default',
-        'check    validates the options and prints each with its origin',
+        'check    validates the options, and prints each with its origin and how the models would be held',
         'models   lists the models that are on this machine',
         'key      makes an API key and the line for the file of --api-key-file',
       ].join('\n'),

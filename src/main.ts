@@ -59,7 +59,7 @@ async function run(command: RunCommand, resolved: ResolvedConfig, json: boolean)
     case 'serve':
       return serve(resolved.config)
     case 'check':
-      process.stdout.write(check(resolved, json))
+      process.stdout.write(await check(resolved, json))
       return null
     case 'models':
       process.stdout.write(await describeModels(resolved.config, json))
@@ -104,12 +104,27 @@ function untilStopped(server: Server, log: Log): Promise<number> {
 }
 
 /** One line per option: name, value, origin. The file of keys is looked into, too, as its mistakes would end a start. */
-function check({ config, origins }: ResolvedConfig, json: boolean): string {
+async function check({ config, origins }: ResolvedConfig, json: boolean): Promise<string> {
   if (config.apiKeyFile !== null) readKeyFile(config.apiKeyFile)
   const shown = redacted(config)
-  if (json) return `${JSON.stringify({ config: shown, origins }, null, 2)}\n`
+  const plans = config.backend === 'local' ? await plansOf(config) : []
+  if (json) return `${JSON.stringify({ config: shown, origins, models: plans }, null, 2)}\n`
   const rows = optionNames.map((name) => [name, inWords(shown[name]), origins[name]] as const)
-  return table([['option', 'value', 'from'], ...rows])
+  const models = plans.map(({ id, reasons }) => [`\n${id}`, ...reasons.map((reason) => `  ${reason}`), ''].join('\n'))
+  return table([['option', 'value', 'from'], ...rows]) + models.join('')
+}
+
+/** How each model would be held, and why. A model that is still to be fetched is not fetched for this. */
+async function plansOf(config: Config): Promise<readonly { id: string; reasons: readonly string[] }[]> {
+  const { planModels } = await import('./backends/registry.ts')
+  const { isFetched } = await import('../workers/models/resolve.ts')
+  const fetched = await Promise.all(config.model.map((spec) => isFetched(spec, config.cacheDir)))
+  const planned = await planModels({ ...config, model: config.model.filter((_, index) => fetched[index]) }, () => {})
+  const missing = config.model.filter((_, index) => !fetched[index])
+  return [
+    ...planned.map(({ file, plan }) => ({ id: file.id, reasons: plan.reasons })),
+    ...missing.map((spec) => ({ id: spec, reasons: ['not downloaded yet: planned at the first start'] })),
+  ]
 }
 
 function inWords(value: unknown): string {

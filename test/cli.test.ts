@@ -155,7 +155,8 @@ describe('headend', () => {
     test.after(() => rmSync(folder, { recursive: true }))
     const file = join(folder, 'headend.json')
     writeFileSync(file, '{"slots": 2, "port": 1}')
-    const words = ['check', '--port', '81', '--model', 'a', '--model', 'b']
+    const specs = ['embedded', 'hf:user/repo:Q4_K_M']
+    const words = ['check', '--port', '81', ...specs.flatMap((spec) => ['--model', spec]), '--cache-dir', folder]
     const env = { HEADEND_CONFIG: file, HEADEND_QUEUE: '7' }
     const [plain, json] = await Promise.all([run(test, words, env), run(test, [...words, '--json'], env)])
     assert.deepEqual([plain.code, plain.errors, json.code, json.errors], [0, '', 0, ''])
@@ -167,9 +168,17 @@ describe('headend', () => {
     ]) {
       assert.match(plain.text, row)
     }
-    const { config, origins } = JSON.parse(json.text)
+    const { config, origins, models } = JSON.parse(json.text)
     assert.deepEqual(Object.keys(config), optionNames)
-    assert.deepEqual([config.port, config.model, origins.slots, origins.host], [81, ['a', 'b'], 'file', 'default'])
+    assert.deepEqual([config.port, config.model, origins.slots, origins.host], [81, specs, 'file', 'default'])
+    assert.match(plain.text, /^headend-tiny\n {2}workers 1: /m)
+    assert.match(models[1].reasons[0], /not downloaded yet/)
+  })
+
+  it('checks a model that is not there', async (test) => {
+    const { code, errors } = await run(test, ['check', '--model', './nowhere.gguf'])
+    assert.equal(code, 1)
+    assert.match(errors, /^headend: No model file at .*nowhere\.gguf/)
   })
 
   it('makes keys that its server then asks for, and shows them nowhere else', async (test) => {

@@ -31,7 +31,6 @@ export class Slot implements SlotState {
     const shared = sharedPrefixCount(this.resident, this.residentCount, prompt.subarray(0, -1))
     // No shift: moved keys and values are not those of a fresh context.
     await this.sequence.adaptStateToTokens(Array.from(prompt.subarray(0, shared)) as Token[], false)
-    if (shared < this.sequence.nextTokenIndex) await this.sequence.clearHistory()
     const cachedTokens = this.sequence.nextTokenIndex
     this.resident.set(prompt)
     return { cachedTokens, unread: Array.from(prompt.subarray(cachedTokens)) as Token[] }

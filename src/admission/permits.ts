@@ -120,7 +120,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
     const retryAfterSeconds = line.rate.secondsUntilServed(line.waiting.size + 1, capacityOf(backend))
     const ownWaiting = sessions.get(call.session.key)?.waiting ?? 0
     if (call.session.named && options.sessionConcurrency !== 0 && ownWaiting >= options.sessionQueue) {
-      const message = `This session has ${ownWaiting} requests waiting, its limit; send fewer at once (--session-queue)`
+      const message = `This session may have ${options.sessionQueue} requests waiting, and has them; send fewer at once`
       throw new HeadendError('session-busy', message, { retryAfterSeconds })
     }
     if (waitingCount >= options.queue) {

@@ -42,9 +42,9 @@ export interface DownloadProgress {
  */
 export async function downloadModel(source: string, options: DownloadOptions): Promise<DownloadedModel> {
   const url = directUrl(source)
-  const folder = join(options.cacheDir, folderName(source))
-  const kept = await readDownload(folder)
+  const kept = await findDownload(source, options.cacheDir)
   if (kept !== null) return kept
+  const folder = join(options.cacheDir, folderName(source))
   options.signal?.throwIfAborted()
   await makeFolder(folder)
   const first = url === null ? null : await ask({ url, headers: {}, whole: true }, options)
@@ -53,6 +53,11 @@ export async function downloadModel(source: string, options: DownloadOptions): P
   const download = await readDownload(folder)
   if (download === null) throw new ModelError(`${folder} changes while it is read: change --cache-dir`)
   return download
+}
+
+/** `null`: not downloaded, or not to the end. */
+export function findDownload(source: string, cacheDir: string): Promise<DownloadedModel | null> {
+  return readDownload(join(cacheDir, folderName(source)))
 }
 
 const stallTimeoutMs = 60_000

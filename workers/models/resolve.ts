@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type DownloadOptions, downloadModel } from './download.ts'
+import { type DownloadOptions, downloadModel, findDownload } from './download.ts'
 import { listDownloads } from './download-cache.ts'
 import { isRemote } from './download-source.ts'
 import { readGguf } from './gguf.ts'
@@ -33,6 +33,12 @@ export async function resolveModel(spec: string, options: DownloadOptions): Prom
   const { name, source } = parseSpec(spec)
   const file = await resolveSource(source, options)
   return name === null ? file : { ...file, id: name }
+}
+
+/** Whether `resolveModel` would need no network. */
+export async function isFetched(spec: string, cacheDir: string): Promise<boolean> {
+  const { source } = parseSpec(spec)
+  return !isRemote(source) || (await findDownload(source, cacheDir)) !== null
 }
 
 /** The embedded model, then every complete download by name. */

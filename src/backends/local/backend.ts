@@ -35,7 +35,7 @@ export async function openLocalBackend(options: LocalBackendOptions): Promise<Ba
       return pool.slotCount
     },
     get ready() {
-      return pool.slotCount > 0
+      return pool.slotCount > 0 && tokenizer.ready
     },
     watchCapacity: (listener) => pool.watch(listener),
     facts: () => ({

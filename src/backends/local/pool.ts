@@ -5,7 +5,7 @@ import type { EventSink } from '../../contract/events.ts'
 import { Channel, creditEvents } from './channel.ts'
 import { chooseWorker, type Placed, type WorkerLoad } from './choose-worker.ts'
 import { modelLoading } from './prepare.ts'
-import { type PoolReports, SupervisedPool } from './supervised-pool.ts'
+import { type PoolReports, SupervisedPool, WorkerLost } from './supervised-pool.ts'
 
 export interface DecodePoolOptions {
   readonly workerCount: number
@@ -97,7 +97,7 @@ export async function openDecodePool({ workerCount, load, reports }: DecodePoolO
       try {
         await answered
       } catch (cause) {
-        throw cause instanceof HeadendError ? cause : workerLost(cause)
+        throw cause instanceof WorkerLost ? workerLost(cause) : cause
       } finally {
         running.delete(channel)
         worker.load.busyCount--

@@ -1,12 +1,14 @@
 import type { EncodedPrompt, TokenizerResult, TokenizerTask } from '../../../workers/messages.ts'
 import { HeadendError } from '../../contract/errors.ts'
 import type { ContentBlock, GenerateRequest } from '../../contract/request.ts'
-import { type PoolReports, SupervisedPool } from './supervised-pool.ts'
+import { type PoolReports, SupervisedPool, WorkerLost } from './supervised-pool.ts'
 
 /** Renders, tokenises and counts away from the decode workers: a prompt of megabytes takes half a second and would stall every slot. */
 export interface Tokenizer {
   /** The model's format has a place for thoughts. */
   readonly thinks: boolean
+  /** `false` while its thread is being replaced. */
+  readonly ready: boolean
   /** @throws HeadendError invalid-request, unavailable, worker-lost */
   encode(request: GenerateRequest): Promise<EncodedPrompt>
   countTokens(request: GenerateRequest): Promise<number>
@@ -36,6 +38,7 @@ export async function openTokenizer(modelPath: string, reports: PoolReports): Pr
     try {
       result = await pool.run(worker.id, task, [])
     } catch (cause) {
+      if (!(cause instanceof WorkerLost)) throw cause
       throw new HeadendError('worker-lost', 'The tokenizer stopped while reading this request; try again', { cause })
     }
     if (result.type === 'refused') throw new HeadendError(result.kind, result.message)
@@ -45,6 +48,9 @@ export async function openTokenizer(modelPath: string, reports: PoolReports): Pr
   return {
     get thinks() {
       return thinks
+    },
+    get ready() {
+      return pool.readyCount > 0
     },
     async encode(request) {
       refuseUnsupported(request)

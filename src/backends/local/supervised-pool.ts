@@ -28,6 +28,9 @@ export interface PoolReports {
   trouble(message: string, cause: unknown): void
 }
 
+/** The thread is gone, and its request with it. */
+export class WorkerLost extends Error {}
+
 export interface PoolWorker {
   readonly id: number
   readonly ready: boolean
@@ -91,12 +94,19 @@ export class SupervisedPool<Task extends object, Result> extends EventEmitter<{ 
     return count
   }
 
-  /** Runs a task on a worker that is alive. Rejects when that worker dies under it. */
-  run(workerId: number, task: Task, transferList: readonly MessagePort[]): Promise<Result> {
+  /**
+   * Runs a task on a worker that is alive.
+   * @throws WorkerLost when it dies under the task; else what the task itself threw, which is a bug of ours
+   */
+  async run(workerId: number, task: Task, transferList: readonly MessagePort[]): Promise<Result> {
     // A hint that no worker answers to would stay in piscina's queue for ever, and everything behind it.
-    if (!this.#workers.has(workerId)) return Promise.reject(new Error('this worker is gone'))
+    if (!this.#workers.has(workerId)) throw new WorkerLost('this worker is gone')
     const hinted = { ...task, [queueOptionsSymbol]: { workerId } }
-    return this.#pool.run(hinted, { transferList: [...transferList] }) as Promise<Result>
+    try {
+      return (await this.#pool.run(hinted, { transferList: [...transferList] })) as Result
+    } catch (cause) {
+      throw this.#workers.has(workerId) ? cause : new WorkerLost('the worker died', { cause })
+    }
   }
 
   /**
