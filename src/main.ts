@@ -14,6 +14,8 @@ import { version } from './version.ts'
 const stopSignals: readonly NodeJS.Signals[] =
   process.platform === 'win32' ? ['SIGINT', 'SIGBREAK'] : ['SIGINT', 'SIGTERM']
 
+const libuvThreadsDefault = 4
+
 let isVerbose = false
 
 try {
@@ -73,7 +75,7 @@ async function serve(config: Config): Promise<number> {
   const log = createLog({ level: config.logLevel, format: config.logFormat })
   // Loaded only here: `--help` and `check` need no native code.
   const { createServer } = await import('./server.ts')
-  const server = await createServer(config, log)
+  const server = await createServer(config, log, Number(process.env.UV_THREADPOOL_SIZE) || libuvThreadsDefault)
   const stopped = untilStopped(server, log) // before the banner: whoever waits for it may send a signal at once
   if (resolveLogFormat(config.logFormat) === 'pretty') process.stdout.write(`${server.banner}\n`)
   else log.info({ url: server.url, banner: server.banner }, `Listening on ${server.url}`)

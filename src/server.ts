@@ -32,8 +32,11 @@ const farewellMs = 2000
 
 type Phase = 'starting' | 'serving' | 'draining'
 
-/** Composition root: builds every part, listens, then loads the models; until they are there `/ready` says no. */
-export async function createServer(config: Config, log: Log): Promise<Server> {
+/**
+ * Composition root: builds every part, listens, then loads the models; until they are there `/ready` says no.
+ * @param nativeThreads size of libuv's pool, which is fixed before this program runs
+ */
+export async function createServer(config: Config, log: Log, nativeThreads: number): Promise<Server> {
   let phase: Phase = 'starting'
   let models: readonly ServedModel[] = []
   let router: Router | null = null
@@ -95,6 +98,7 @@ export async function createServer(config: Config, log: Log): Promise<Server> {
   try {
     models = await openBackends(config, reports)
     router = createModelRouter(models, config.modelAlias, config.defaultModel)
+    if (config.backend === 'local') warnOfFewThreads(log, models, nativeThreads)
   } catch (cause) {
     transport.destroy()
     await Promise.all(models.map(({ backend }) => backend.destroy()))
@@ -126,6 +130,13 @@ export async function createServer(config: Config, log: Log): Promise<Server> {
       await Promise.all(models.map(({ backend }) => backend.destroy()))
     },
   }
+}
+
+/** Every slot may keep one thread of libuv's pool busy, and files and name look-ups need some, too. */
+function warnOfFewThreads(log: Log, models: readonly ServedModel[], nativeThreads: number): void {
+  const wanted = models.reduce((sum, { backend }) => sum + backend.capacity, 4)
+  if (wanted <= nativeThreads) return
+  log.warn(`${nativeThreads} threads for ${wanted - 4} slots: set UV_THREADPOOL_SIZE=${wanted} in the environment`)
 }
 
 const shuttingDown = 'The server is shutting down'

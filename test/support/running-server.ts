@@ -13,7 +13,7 @@ export async function startServer(
   env: NodeJS.ProcessEnv = {},
 ): Promise<RunningServer> {
   const { config } = resolveConfig({ flags: { port: '0', ...flags }, env, file: null })
-  const server = await createServer(config, createLog({ level: 'silent', format: 'json' }))
+  const server = await createServer(config, createLog({ level: 'silent', format: 'json' }), 4)
   const client = new Anthropic({ baseURL: server.url, apiKey: 'not-needed', maxRetries: 0 })
   return { ...server, client }
 }

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import type Anthropic from '@anthropic-ai/sdk'
+
+export type SseEvent = Anthropic.RawMessageStreamEvent | { readonly type: 'ping' } | SseError
+
+export interface SseError {
+  readonly type: 'error'
+  readonly error: { readonly type: string; readonly message: string }
+  readonly request_id: string
+}
+
+/** A whole stream as events; each frame is to be exactly one event line and one data line. */
+export function readSseEvents(text: string): readonly SseEvent[] {
+  const frames = text.split('\n\n')
+  assert.equal(frames.pop(), '', 'the last frame is whole')
+  return frames.map((frame) => {
+    const [, name, data] = /^event: ([a-z_]+)\ndata: ([^\n]*)$/.exec(frame) ?? []
+    assert.ok(name !== undefined && data !== undefined, `no frame: ${frame}`)
+    const event = JSON.parse(data) as SseEvent
+    assert.equal(event.type, name)
+    return event
+  })
+}
+
+/** The grammar of api-surface.md section 8, for a stream that ended well. */
+export function assertWholeStream(events: readonly SseEvent[]): void {
+  const told = events.filter(({ type }) => type !== 'ping')
+  const order = told.map(({ type }) => type).join(' ')
+  const block = 'content_block_start (content_block_delta )*content_block_stop '
+  assert.match(order, new RegExp(`^message_start (${block})*message_delta message_stop$`))
+  let index = -1
+  for (const event of told) {
+    if (event.type === 'content_block_start') index++
+    if ('index' in event) assert.equal(event.index, index, order)
+  }
+}
