@@ -3,8 +3,9 @@
  * sequences in a process of its own: the ratio is what the server costs. Same model, one thread, greedy, the same story; runs
  * alternate, medians are printed. Not timed: start, and the first answer of each stream. A ratio below 0.95 is to be explained.
  */
-import { execFileSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { startHeadend } from './support/headend-process.ts'
 import { median } from './support/median.ts'
 import { streamMessage } from './support/stream-client.ts'
@@ -25,7 +26,7 @@ for (const streams of [1, 2, 4]) {
   const raw: number[] = []
   for (let round = 0; round < rounds; round++) {
     served.push(await overHttp(streams))
-    raw.push(rawLoop(streams))
+    raw.push(await rawLoop(streams))
   }
   const [http, loop] = [median(served), median(raw)]
   const ratio = (http / loop).toFixed(2)
@@ -44,7 +45,8 @@ async function overHttp(streams: number): Promise<number> {
   return (tokens / (performance.now() - startedAt)) * 1000
 }
 
-function rawLoop(streams: number): number {
+async function rawLoop(streams: number): Promise<number> {
   const path = fileURLToPath(new URL('support/raw-loop.ts', import.meta.url))
-  return Number(execFileSync(process.execPath, ['--import', 'tsx', path, String(streams)], { encoding: 'utf8' }))
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', path, String(streams)])
+  return Number(stdout)
 }
