@@ -49,7 +49,7 @@ export async function createServer(config: Config, log: Log, nativeThreads: numb
   const guard = (): void => {
     if (phase === 'serving') return
     const message = phase === 'starting' ? 'The server is starting: its model is still loading' : shuttingDown
-    throw new HeadendError('unavailable', message, { retryAfterSeconds: phase === 'starting' ? 2 : 5 })
+    throw new HeadendError('unavailable', message, { retryAfterSeconds: phase === 'starting' ? 2 : restartSeconds })
   }
   const services: Services = {
     authorize: access.authorize,
@@ -118,7 +118,8 @@ export async function createServer(config: Config, log: Log, nativeThreads: numb
       const closed = transport.close()
       if (!(await settlesWithin(closed, config.drainTimeoutMs))) {
         log.warn({ running: running.size }, 'The drain timeout has passed: ending what still runs')
-        for (const exchange of running) exchange.cancel(new HeadendError('unavailable', shuttingDown))
+        const cutOff = new HeadendError('unavailable', shuttingDown, { retryAfterSeconds: restartSeconds })
+        for (const exchange of running) exchange.cancel(cutOff)
         await settlesWithin(closed, farewellMs)
       }
       transport.destroy()
@@ -140,6 +141,9 @@ function warnOfFewThreads(log: Log, models: readonly ServedModel[], nativeThread
 }
 
 const shuttingDown = 'The server is shutting down'
+
+/** For clients that come back: whoever stopped the server may be starting it anew. */
+const restartSeconds = 5
 
 function whyNotReady(phase: Phase, models: readonly ServedModel[]): string | null {
   if (phase !== 'serving') return phase

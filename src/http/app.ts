@@ -39,9 +39,9 @@ export function createApp({ routes, prefixes, refuse }: AppOptions): (exchange: 
   function find(exchange: IncomingExchange): Match | null {
     const match = lookUp(table, exchange.path)
     if (match !== null) return match
-    const prefix = knownPrefixes.find((known) => exchange.path.startsWith(`${known}/`))
+    const prefix = knownPrefixes.find((known) => exchange.path === known || exchange.path.startsWith(`${known}/`))
     if (prefix === undefined) return null
-    exchange.path = exchange.path.slice(prefix.length)
+    exchange.path = exchange.path.slice(prefix.length) || '/'
     return lookUp(table, exchange.path)
   }
 

@@ -219,7 +219,19 @@ export const errorSchema = {
   required: ['type', 'error', 'request_id'],
   properties: {
     type: { const: 'error' },
-    error: { type: 'object', required: ['type', 'message'], properties: { type: string, message: string } },
+    error: {
+      type: 'object',
+      required: ['type', 'message'],
+      properties: {
+        type: string,
+        message: string,
+        details: {
+          type: 'object',
+          required: ['error_code', 'unsupported'],
+          properties: { error_code: string, unsupported: { type: 'array', items: string } },
+        },
+      },
+    },
     request_id: string,
   },
 } as const

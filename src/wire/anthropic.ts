@@ -224,6 +224,8 @@ export const promptSchema = {
     output_format: outputFormat, // the beta's name of `output_config.format`
     metadata: { type: 'object', properties: { user_id: nullableString } },
     cache_control: cacheControl,
+    service_tier: { enum: ['auto', 'standard_only', null] },
+    speed: { enum: ['standard', 'fast', null] },
     container: true,
     mcp_servers: true,
     thread: true,

@@ -107,6 +107,7 @@ test('prefixes are served beside the root and taken off the path', () => {
   assert.equal(send('POST', '/puterai/anthropic/v1/messages'), 'POST POST /v1/messages /v1/messages ')
   assert.match(send('GET', '/anthropic/v1/models/a%2Fb'), / a\/b$/)
   assert.equal(send('GET', '/anthropic/'), 'GET GET / / ')
+  assert.equal(send('GET', '/anthropic'), 'GET GET / / ')
   assert.equal(send('GET', '/anthropic/v1/nothing'), 'refuse /v1/nothing not-found')
   assert.equal(send('GET', '/anthropic/v1/messages'), 'refuse /v1/messages method-not-allowed')
   assert.equal(send('GET', '/anthropicv1/messages'), 'refuse /anthropicv1/messages not-found')

@@ -13,6 +13,11 @@ export function cacheMark(control: CacheControl | null | undefined): CacheMark {
   return control.ttl === '1h' ? 'long' : 'short'
 }
 
+/** What stands inside another block is rendered with it, as one text: the last mark inside is the mark of the whole. */
+export function lastMark(parts: readonly ResultContentParam[]): CacheMark {
+  return cacheMark(parts.findLast(({ cache_control }) => cache_control != null)?.cache_control)
+}
+
 export function textBlock(text: string, mark: CacheMark): ContentBlock {
   return { kind: 'text', text, cacheMark: mark }
 }
@@ -34,7 +39,7 @@ export function appendAttachment(blocks: ContentBlock[], block: ResultContentPar
       appendDocument(blocks, block, path)
       return
     case 'search_result':
-      blocks.push(textBlock(searchResultText(block), cacheMark(block.cache_control)))
+      blocks.push(textBlock(searchResultText(block), cacheMark(block.cache_control) ?? lastMark(block.content)))
       return
     case 'tool_reference':
       blocks.push(textBlock(`Tool available: ${block.tool_name}`, cacheMark(block.cache_control)))
@@ -53,10 +58,8 @@ function imageBlock({ source, cache_control }: ImageBlockParam, path: string): C
     }
     case 'url':
       return { kind: 'image', source: { kind: 'url', url: source.url }, path, cacheMark: mark }
-    case 'file': {
-      const remedy = 'send the image as base64 or by url'
-      throw refuseField(`${path}.image.source`, `uploaded files are not supported by this server; ${remedy}`)
-    }
+    case 'file': // no model of this server can see what was uploaded to the hosted service
+      throw refuseField(path, 'this model does not accept images by file_id; send the image itself')
     default:
       return source satisfies never
   }
@@ -73,7 +76,7 @@ function appendDocument(blocks: ContentBlock[], block: DocumentBlockParam, path:
     case 'content': {
       const parts = typeof source.content === 'string' ? [] : source.content
       const text = typeof source.content === 'string' ? source.content : joinTexts(parts)
-      blocks.push(textBlock(documentText(block, text), mark))
+      blocks.push(textBlock(documentText(block, text), mark ?? lastMark(parts)))
       for (const [index, part] of parts.entries()) {
         if (part.type === 'image') blocks.push(imageBlock(part, `${path}.document.source.content.content.${index}`))
       }

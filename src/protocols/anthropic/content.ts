@@ -1,6 +1,6 @@
 import type { ContentBlock } from '../../contract/request.ts'
 import type { ContentBlockParam, HostedBlockParam, MessageParam, ToolResultBlockParam } from '../../wire/anthropic.ts'
-import { appendAttachment, cacheMark, textBlock } from './attachments.ts'
+import { appendAttachment, cacheMark, lastMark, textBlock } from './attachments.ts'
 import { hostedBlockText } from './hosted-blocks.ts'
 import { refuseDeep } from './json-depth.ts'
 import { refuseField } from './schema-error.ts'
@@ -78,19 +78,15 @@ function appendBlock(blocks: ContentBlock[], block: ContentBlockParam | HostedBl
 
 function toolResult(block: ToolResultBlockParam, path: string): ContentBlock {
   const content: ContentBlock[] = []
-  if (typeof block.content === 'string') {
-    if (block.content !== '') content.push(textBlock(block.content, null))
-  } else if (block.content !== undefined) {
-    for (const [index, part] of block.content.entries()) {
-      appendAttachment(content, part, `${path}.tool_result.content.${index}`)
-    }
-  }
+  const parts = typeof block.content === 'object' ? block.content : []
+  if (typeof block.content === 'string' && block.content !== '') content.push(textBlock(block.content, null))
+  for (const [index, part] of parts.entries()) appendAttachment(content, part, `${path}.tool_result.content.${index}`)
   return {
     kind: 'tool-result',
     callId: block.tool_use_id,
     content,
     isError: block.is_error === true,
-    cacheMark: cacheMark(block.cache_control),
+    cacheMark: cacheMark(block.cache_control) ?? lastMark(parts),
   }
 }
 

@@ -1,6 +1,7 @@
 import { type ErrorKind, errorKinds, type HeadendError } from '../../contract/errors.ts'
 import type { Exchange } from '../../contract/exchange.ts'
 import type { ErrorType } from '../../wire/anthropic-reply.ts'
+import { ThreadRefusal } from './hosted-fields.ts'
 import { encodeErrorBody } from './serializers.ts'
 
 /** https://docs.anthropic.com/en/api/errors */
@@ -30,8 +31,10 @@ export function hasReader({ kind }: HeadendError): boolean {
 }
 
 /** The JSON body of an error, also the data of a stream's error event. */
-export function encodeError({ kind, message }: HeadendError, requestId: string): string {
-  return encodeErrorBody({ type: 'error', error: { type: errorTypes[kind], message }, request_id: requestId })
+export function encodeError(failure: HeadendError, requestId: string): string {
+  const error = { type: errorTypes[failure.kind], message: failure.message }
+  const told = failure instanceof ThreadRefusal ? { ...error, details: failure.details } : error
+  return encodeErrorBody({ type: 'error', error: told, request_id: requestId })
 }
 
 /** Answers with the error's status and JSON body; does nothing when the client has gone. */

@@ -4,6 +4,7 @@ import type { CountRequest, MessagesRequest } from '../../wire/anthropic.ts'
 import { cacheMark } from './attachments.ts'
 import { toConversation } from './conversation.ts'
 import { decodeBody } from './decode-body.ts'
+import { refuseHosted } from './hosted-fields.ts'
 import { refuseDeep } from './json-depth.ts'
 import { refuseField } from './schema-error.ts'
 import { sessionHint } from './session-hint.ts'
@@ -94,19 +95,6 @@ function toRequest(wire: CountRequest, generation: Generation): GenerateRequest 
   }
 }
 
-/** What only the hosted service has: ignoring it would change what the answer means. */
-function refuseHosted({ container, mcp_servers, thread }: CountRequest): void {
-  if (container != null) throw refuseUnsupported('container')
-  if (mcp_servers != null && !(Array.isArray(mcp_servers) && mcp_servers.length === 0)) {
-    throw refuseUnsupported('mcp_servers')
-  }
-  if (thread != null) throw refuseUnsupported('thread')
-}
-
-function refuseUnsupported(field: string): Error {
-  return refuseField(field, `\`${field}\` is not supported by this server; leave it out`)
-}
-
 function outputSchemaOf({ output_config, output_format }: CountRequest): GenerateRequest['outputSchema'] {
   const format = output_config?.format ?? output_format
   if (format == null) return null
@@ -119,7 +107,14 @@ function samplingOf({ temperature, top_p, top_k }: MessagesRequest): Sampling {
 }
 
 function stopSequencesOf({ stop_sequences: stops = [] }: MessagesRequest): readonly string[] {
-  const blank = stops.findIndex((stop) => stop.trim() === '')
-  if (blank === -1) return stops
-  throw refuseField(`stop_sequences.${blank}`, 'each stop sequence must contain non-whitespace')
+  for (const [index, stop] of stops.entries()) {
+    const field = `stop_sequences.${index}`
+    if (stop.trim() === '') throw refuseField(field, 'each stop sequence must contain non-whitespace')
+    // It would match inside a character, and half of that would be sent.
+    if (halfCharacter.test(stop))
+      throw refuseField(field, 'Input should be valid Unicode, not half of a surrogate pair')
+  }
+  return stops
 }
+
+const halfCharacter = /\p{Surrogate}/u

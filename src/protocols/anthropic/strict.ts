@@ -1,5 +1,6 @@
 import type { Exchange } from '../../contract/exchange.ts'
 import { type CountRequest, generationSchema, type MessagesRequest, promptSchema } from '../../wire/anthropic.ts'
+import { hostedKeys, isAsked } from './hosted-fields.ts'
 import { excerpt, refuseField } from './schema-error.ts'
 import { checkBlocks, refuseManyMarks, refuseTrailingSpace } from './strict-blocks.ts'
 import { checkVersionHeaders, isNewestVersion } from './version.ts'
@@ -45,19 +46,19 @@ export const strictRules: Rules = {
 
 const notPermitted = 'Extra inputs are not permitted'
 
-/** These need the hosted service, or a beta of it. */
-const hostedKeys: readonly string[] = ['container', 'mcp_servers', 'thread']
-const schemaKeys = [...Object.keys(promptSchema.properties), ...Object.keys(generationSchema.properties)]
 const knownKeys: ReadonlySet<string> = new Set([
-  ...schemaKeys.filter((key) => !hostedKeys.includes(key)),
-  'service_tier',
-  'speed',
+  ...Object.keys(promptSchema.properties),
+  ...Object.keys(generationSchema.properties),
   'compaction',
 ])
 
 function refuseUnknownKeys(wire: CountRequest): void {
   for (const key in wire) {
     if (!knownKeys.has(key)) throw refuseField(excerpt(key), notPermitted)
+  }
+  // What they ask for is refused in its own words later, in both modes; empty they are only out of place.
+  for (const key of hostedKeys) {
+    if (wire[key] !== undefined && !isAsked(wire[key])) throw refuseField(key, notPermitted)
   }
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type ErrorKind, errorKinds, HeadendError } from '../../../src/contract/errors.ts'
 import { refuse } from '../../../src/protocols/anthropic/error-body.ts'
+import { ThreadRefusal } from '../../../src/protocols/anthropic/hosted-fields.ts'
 import { RecordingExchange } from '../../support/recording-exchange.ts'
 
 /** The error table of the Messages API: https://docs.anthropic.com/en/api/errors */
@@ -40,6 +41,20 @@ describe('every kind of error', () => {
       })
     })
   }
+})
+
+test('a thread is refused with the code that makes SDKs go on without one', () => {
+  const { response, id } = answerTo(new ThreadRefusal())
+  assert.equal(response?.status, 400)
+  assert.deepEqual(JSON.parse(response?.body ?? ''), {
+    type: 'error',
+    error: {
+      type: 'invalid_request_error',
+      message: 'thread: `thread` is not supported by this server; leave it out',
+      details: { error_code: 'thread_unsupported_request', unsupported: ['thread'] },
+    },
+    request_id: id,
+  })
 })
 
 test('headers', () => {

@@ -106,6 +106,8 @@ table('top-level fields', [
   [{ container: 'c' }, 'container: `container` is not supported by this server'],
   [{ mcp_servers: [{}] }, 'mcp_servers: `mcp_servers` is not supported by this server'],
   [{ thread: {} }, 'thread: `thread` is not supported by this server'],
+  [{ service_tier: 'gold' }, "service_tier: Input should be 'auto' or 'standard_only'"],
+  [{ speed: 'warp' }, "speed: Input should be 'standard' or 'fast'"],
 ])
 
 table('messages', [
@@ -147,7 +149,7 @@ table('content blocks', [
   ],
   [
     message(user([{ type: 'image', source: { type: 'file', file_id: 'f' } }])),
-    'messages.0.content.0.image.source: uploaded files are not supported by this server; send',
+    'messages.0.content.0: this model does not accept images by file_id; send the image itself',
   ],
   [
     message(user([{ type: 'document', source: { type: 'base64', media_type: 'application/pdf', data: 'x' } }])),

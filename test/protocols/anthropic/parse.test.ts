@@ -194,6 +194,21 @@ describe('content', () => {
     ])
   })
 
+  test('a mark inside a block marks the whole, unless that has its own', () => {
+    const content = [{ ...text('a'), ...marked('1h') }, text('b')]
+    const document = { type: 'document', source: { type: 'content', content } }
+    const search = { type: 'search_result', title: 'T', source: 's', content }
+    const marksOf = (...blocks: readonly unknown[]) =>
+      contentOf(...blocks)?.map((block) => 'cacheMark' in block && block.cacheMark)
+    assert.deepEqual(marksOf(document, { ...document, ...marked() }, search), ['long', 'short', 'long'])
+    const messages = [assistant([toolUse('a'), toolUse('b')]), user([{ ...toolResult('a'), content }, toolResult('b')])]
+    const results = parsed({ messages }).turns[1]?.content
+    assert.deepEqual(
+      results?.map((block) => 'cacheMark' in block && block.cacheMark),
+      ['long', null],
+    )
+  })
+
   test('search results become text', () => {
     const result = { type: 'search_result', title: 'T', source: 'https://s', content: [text('a'), text('b')] }
     assert.deepEqual(contentOf(result), [plain('<search_result title="T" source="https://s">a\nb</search_result>')])

@@ -88,6 +88,7 @@ describe('strict mode refuses', () => {
     [{ inference_geo: 'us' }, old, 'inference_geo: Extra inputs are not permitted'],
     [{ container: null }, old, 'container: Extra inputs are not permitted'],
     [{ mcp_servers: [] }, old, 'mcp_servers: Extra inputs are not permitted'],
+    [{ thread: null }, old, 'thread: Extra inputs are not permitted'],
     [{ context_management: {} }, old, 'context_management: Extra inputs are not permitted'],
     [{ ['k'.repeat(500)]: 1 }, old, `${'k'.repeat(100)}...: Extra inputs are not permitted`],
     [{ temperature: 1 }, newest, 'temperature: Extra inputs are not permitted'],
@@ -156,6 +157,15 @@ describe('strict mode refuses', () => {
   ]
   for (const [fields, headers, message] of rows) {
     test(message.slice(0, 120), () => assert.equal(refusal(fields, headers), message))
+  }
+})
+
+test('what no mode takes is refused by strict mode in the words of both', () => {
+  for (const fields of [{ container: 'c' }, { mcp_servers: [{}] }, { thread: { type: 'create' } }]) {
+    const [field] = Object.keys(fields)
+    const message = `${field}: \`${field}\` is not supported by this server; leave it out`
+    for (const parse of [parseStrictly, parseMessages])
+      assert.throws(() => parse(requestWith(fields), old), { message })
   }
 })
 
