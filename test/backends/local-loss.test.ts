@@ -11,9 +11,11 @@ import { CollectingSink, StallingSink } from '../support/collecting-sink.ts'
 import { callOf, requestOf } from '../support/generate-requests.ts'
 import { ask, busySlots, embeddedModelPath, openTestBackend } from '../support/local-backend.ts'
 
-/** Every thread that this process starts. */
+/** Every thread that this process starts. Newer Node runs the loader of TypeScript in one, too: nobody listens to that one. */
 const threads: Worker[] = []
-process.on('worker', (worker) => threads.push(worker))
+process.on('worker', (worker) => {
+  if (worker.listenerCount('message') > 0) threads.push(worker)
+})
 
 function livingThreads(): number {
   return threads.filter(({ threadId }) => threadId !== -1).length
