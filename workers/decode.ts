@@ -98,15 +98,15 @@ async function decode(
   let thinkingTokens = 0
   let ended = false
 
-  /** `false` when the answer is over. */
-  const take = (token: Token): boolean => {
+  /** `false` when the answer is over. `forced`: we wrote this token, to end a thought whose budget is spent. */
+  const take = (token: Token, forced = false): boolean => {
     slot.note(prompt.length, outputTokens, token)
     outputTokens++
     if (engine.model.isEogToken(token)) {
       ended = true
       return false
     }
-    if (parser.isThinking) thinkingTokens++
+    if (parser.isThinking && !forced) thinkingTokens++
     parser.push(text.push(token))
     grammar.follow(parser)
     return parser.stopSequence === null && !isCalledEnough(parser, plan) && outputTokens < limits.outputTokensMax
@@ -122,7 +122,7 @@ async function decode(
       const { budgetTokens, closeTokens } = plan.thinking
       if (parser.isThinking && budgetTokens !== null && thinkingTokens >= budgetTokens) {
         const close = closeTokens as Token[]
-        if (!close.every(take)) break
+        if (!close.every((token) => take(token, true))) break
         next = await generated.next([next.value.token, ...close])
       } else {
         next = await generated.next()

@@ -85,7 +85,7 @@ function toRequest(wire: CountRequest, generation: Generation): GenerateRequest 
     toolChoice,
     thinking,
     effort: wire.output_config?.effort ?? null,
-    outputSchema: outputSchemaOf(wire),
+    outputSchema: outputSchemaOf(wire, turns),
     maxTokens: generation.maxTokens,
     outputMustFit: generation.outputMustFit,
     sampling: generation.sampling,
@@ -95,9 +95,16 @@ function toRequest(wire: CountRequest, generation: Generation): GenerateRequest 
   }
 }
 
-function outputSchemaOf({ output_config, output_format }: CountRequest): GenerateRequest['outputSchema'] {
+/** The hosted API takes no prefill with a schema either: what the client began need not be the beginning of valid JSON. */
+function outputSchemaOf(
+  { output_config, output_format }: CountRequest,
+  turns: GenerateRequest['turns'],
+): GenerateRequest['outputSchema'] {
   const format = output_config?.format ?? output_format
   if (format == null) return null
+  if (turns.at(-1)?.role === 'assistant') {
+    throw refuseField('messages', 'a prefilled answer cannot be held to output_config.format; end with a user message')
+  }
   refuseDeep(format.schema, output_config?.format == null ? 'output_format.schema' : 'output_config.format.schema')
   return format.schema as Readonly<Record<string, unknown>>
 }

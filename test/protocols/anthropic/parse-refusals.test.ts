@@ -294,6 +294,16 @@ table('thinking and output', [
   ],
   [{ output_format: { type: 'json_schema' } }, 'output_format.schema: Field required'],
   [
+    {
+      messages: [
+        { role: 'user', content: 'x' },
+        { role: 'assistant', content: '{' },
+      ],
+      output_config: { format: { type: 'json_schema', schema: {} } },
+    },
+    'messages: a prefilled answer cannot be held to output_config.format',
+  ],
+  [
     { output_format: { type: 'json_schema', schema: nested(201) } },
     'output_format.schema: Input should be nested at most 200 levels deep',
   ],
