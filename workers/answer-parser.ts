@@ -1,29 +1,24 @@
 import { createStopMatcher, type StopMatcher } from '../src/text/stop-matcher.ts'
-import { createThinkTagParser, defaultThinkPairs, type ThinkTagParser } from '../src/text/think-tags.ts'
 import type { AnswerBlocks } from './answer-blocks.ts'
-import { CallParser } from './call-parser.ts'
+import type { AnswerEvents, AnswerReader } from './answer-reader.ts'
+import { HarmonyReader } from './harmony-reader.ts'
 import type { OutputPlan } from './messages.ts'
+import { TaggedReader } from './tagged-reader.ts'
 
-/** Reads an answer as it is generated: thoughts, then calls, then stop sequences, which count in text only. */
+/** Makes blocks of an answer as it is generated. Stop sequences count in its text only; behind one there is nothing more. */
 export class AnswerParser {
-  readonly #plan: OutputPlan
   readonly #blocks: AnswerBlocks
-  readonly #thoughts: ThinkTagParser
-  readonly #calls: CallParser | null
+  readonly #keepsThoughts: boolean
+  readonly #reader: AnswerReader
   readonly #stops: StopMatcher
   #completeCalls = 0
 
   constructor(plan: OutputPlan, stops: readonly string[], blocks: AnswerBlocks) {
-    this.#plan = plan
     this.#blocks = blocks
-    this.#thoughts = createThinkTagParser({
-      pairs: [...defaultThinkPairs, ...plan.thinking.tags],
-      openInPrompt: plan.thinking.startsOpen,
-      onThinkingEnd: () => blocks.close(),
-      onPiece: (kind, text) => (kind === 'thinking' ? this.#thought(text) : this.#answer(text)),
-    })
-    this.#calls = plan.calls === null ? null : new CallParser(plan.calls.syntax, plan.calls.forced, this.#callEvents())
+    this.#keepsThoughts = plan.thinking.kept
     this.#stops = createStopMatcher(stops)
+    const events = this.#events()
+    this.#reader = plan.harmony === null ? new TaggedReader(plan, events) : new HarmonyReader(plan, events)
   }
 
   get stopSequence(): string | null {
@@ -31,15 +26,19 @@ export class AnswerParser {
   }
 
   get isThinking(): boolean {
-    return this.#thoughts.isThinking
+    return this.#reader.isThinking
+  }
+
+  get awaitsText(): boolean {
+    return this.#reader.awaitsText
   }
 
   get inCall(): boolean {
-    return this.#calls?.inCall ?? false
+    return this.#reader.inCall
   }
 
   get atCallStart(): boolean {
-    return this.#calls?.atCallStart ?? false
+    return this.#reader.atCallStart
   }
 
   get completeCalls(): number {
@@ -47,44 +46,46 @@ export class AnswerParser {
   }
 
   push(text: string): void {
-    // A forced call has begun in the prompt, where no thought can be open; and inside a call a tag is just text of an argument.
-    if (this.inCall) this.#answer(text)
-    else this.#thoughts.push(text)
+    this.#reader.push(text)
   }
 
   /** `cut`: by a limit or a stop, so that what is unfinished stays so. */
   end(cut: boolean): void {
-    this.#thoughts.end()
-    this.#calls?.end(cut)
-    this.#blocks.prose('text', this.#stops.flush())
+    this.#reader.end(cut)
+    this.#flushText()
     this.#blocks.close()
   }
 
-  #thought(text: string): void {
-    if (this.#plan.thinking.kept) this.#blocks.prose('thinking', text)
-  }
-
-  #answer(text: string): void {
-    if (this.#calls === null) this.#text(text)
-    else this.#calls.push(text)
-  }
-
-  #text(text: string): void {
-    this.#blocks.prose('text', this.#stops.push(text))
-  }
-
-  #callEvents(): ConstructorParameters<typeof CallParser>[2] {
+  #events(): AnswerEvents {
     return {
-      text: (text) => this.#text(text),
-      callStart: (name) => {
-        this.#blocks.prose('text', this.#stops.flush()) // text before a call can no longer become a stop sequence
-        this.#blocks.startCall(name)
+      text: (text) => this.#blocks.prose('text', this.#stops.push(text)),
+      thought: (text) => {
+        if (!this.#isOver() && this.#keepsThoughts) this.#blocks.prose('thinking', text)
       },
-      callInput: (fragment) => this.#blocks.callInput(fragment),
+      boundary: () => {
+        if (!this.#isOver()) this.#blocks.close()
+      },
+      callStart: (name) => {
+        if (!this.#isOver()) this.#blocks.startCall(name)
+      },
+      callInput: (fragment) => {
+        if (this.#stops.matched === null) this.#blocks.callInput(fragment)
+      },
       callEnd: (complete) => {
+        if (this.#stops.matched !== null) return
         if (complete) this.#completeCalls++
         this.#blocks.close()
       },
     }
+  }
+
+  /** Text that ends here can no longer become a stop sequence. */
+  #isOver(): boolean {
+    this.#flushText()
+    return this.#stops.matched !== null
+  }
+
+  #flushText(): void {
+    this.#blocks.prose('text', this.#stops.flush())
   }
 }

@@ -60,30 +60,34 @@ export class GrammarSwitch {
   #call: LlamaGrammarEvaluationState | undefined
   #text: LlamaGrammarEvaluationState | undefined
   readonly #freeBias: TokenBias
-  readonly #grammarBias: TokenBias
+  readonly #callBias: TokenBias
+  readonly #textBias: TokenBias
 
   constructor(cache: GrammarCache, plan: OutputPlan) {
     this.#cache = cache
     this.#plan = plan
     this.#freeBias = cache.ban(plan.bannedTokens, null)
-    this.#grammarBias = cache.ban(plan.bannedTokens, plan.spokenTokens)
+    this.#callBias = cache.ban(plan.bannedTokens, plan.spokenTokens)
+    // The grammar of a text covers calls, too, but for harmony, whose calls are messages of their own.
+    this.#textBias = plan.harmony === null ? this.#callBias : cache.ban(plan.bannedTokens, [])
     if (plan.calls?.forced) this.#call = cache.open(plan.calls.grammar)
   }
 
   readonly current = (): LlamaGrammarEvaluationState | undefined => this.#call ?? this.#text
 
-  readonly bias = (): TokenBias => (this.current() === undefined ? this.#freeBias : this.#grammarBias)
+  readonly bias = (): TokenBias =>
+    this.#call !== undefined ? this.#callBias : this.#text !== undefined ? this.#textBias : this.#freeBias
 
   /** To be told of every token once it is parsed, and once before the first. */
   follow(parser: AnswerParser): void {
     const { calls, textGrammar } = this.#plan
-    if (textGrammar !== null && this.#text === undefined && this.#call === undefined && !parser.isThinking) {
-      this.#text = this.#cache.open(textGrammar)
-    }
     if (!parser.inCall) this.#call = undefined
-    // The grammar of structured text covers calls, too.
+    // Where the text obeys a grammar, that covers calls, too.
     else if (parser.atCallStart && calls !== null && this.#call === undefined && this.#text === undefined) {
       this.#call = this.#cache.open(calls.grammar)
+    }
+    if (textGrammar !== null && this.#text === undefined && this.#call === undefined && !parser.awaitsText) {
+      this.#text = this.#cache.open(textGrammar)
     }
   }
 }

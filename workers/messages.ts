@@ -61,6 +61,8 @@ export interface EncodedPrompt {
 
 /** How to read an answer, and what to force on it. Made with the prompt, because it depends on the template and on the request. */
 export interface OutputPlan {
+  /** What the prompt already holds of a message of harmony, from behind its role; `null`: the model does not speak harmony. */
+  readonly harmony: string | null
   readonly thinking: ThinkingPlan
   /** `null`: what looks like a call is text. */
   readonly calls: CallPlan | null
@@ -99,11 +101,13 @@ export interface CallSyntax {
   readonly trigger: string
   /** `true`: it is a marker, and begins a call wherever it stands. Else only at the beginning of an answer. */
   readonly anywhere: boolean
-  /** `idHole` in these three stands for an id of the model's own choice. */
+  /** `idHole` in what follows stands for an id of the model's own choice. */
   readonly beforeName: string
   readonly beforeArguments: string
   /** Up to where the turn ends, or the next call begins. */
   readonly afterArguments: string
+  /** From the arguments of one call to the name of the next, where several share one trigger; `null`: each has its own. */
+  readonly betweenCalls: string | null
 }
 
 /** A cache mark of the client, as the number of prompt tokens before it; ascending. */

@@ -1,5 +1,6 @@
 import type { CallSyntax } from '../messages.ts'
 import type { RenderTemplate, TemplateMessage } from './template.ts'
+import { thoughtMarkers } from './thinking-syntax.ts'
 import type { Vocabulary } from './vocabulary.ts'
 
 /** Stands in a syntax where the model writes an id of its own choice for the call. */
@@ -12,6 +13,7 @@ export const hermesSyntax: CallSyntax = {
   beforeName: '\n{"name": "',
   beforeArguments: '", "arguments": ',
   afterArguments: '}\n</tool_call>',
+  betweenCalls: null,
 }
 
 /** Texts that are tokens of their own in the model's vocabulary. */
@@ -32,27 +34,45 @@ const tool = {
  * Reads the syntax off the template itself, by rendering one call and seeing what stands around its name and its arguments. So a
  * history is always rendered as its answers were parsed. `null` when the template writes no calls, or none with JSON arguments.
  */
-export function readCallSyntax(render: RenderTemplate, { specials, turnEnds }: Markers): CallSyntax | null {
+export function readCallSyntax(render: RenderTemplate, markers: Markers): CallSyntax | null {
   const plain = attempt(() => renderAnswer(render, { role: 'assistant', content: answer }))
-  const called = attempt(() => renderAnswer(render, { role: 'assistant', content: '', tool_calls: [callOf(name)] }))
+  const called = attempt(() => renderCalls(render, [name]))
   if (plain === null || called === null) return null
   const nameAt = called.lastIndexOf(name)
   const argumentsMatch = nameAt === -1 ? null : inputPattern.exec(called.slice(nameAt))
   if (argumentsMatch === null) return null
   const [beforeAnswer = '', afterAnswer = ''] = plain.split(answer)
-  const opener = called.slice(tagBoundary(called, sharedStart(beforeAnswer, called)), nameAt).trimStart()
+  const opener = withoutThought(
+    called.slice(tagBoundary(called, sharedStart(beforeAnswer, called)), nameAt).trimStart(),
+  )
   const argumentsAt = nameAt + argumentsMatch.index
-  const [rest = ''] = called.slice(argumentsAt + argumentsMatch[0].length).split(turnEnds)
-  const [turnEnd = ''] = afterAnswer.split(turnEnds)
-  const afterArguments = rest.slice(0, tagEnd(rest, rest.length - sharedEnd(turnEnd, rest)))
-  const marker = markerAtStart(opener, specials)
+  const [rest = ''] = called.slice(argumentsAt + argumentsMatch[0].length).split(markers.turnEnds)
+  const [turnEnd = ''] = afterAnswer.split(markers.turnEnds)
+  const marker = markerAtStart(opener, markers.specials)
+  const trigger = marker ?? opener
+  // What ends a turn cannot begin a call: the answer is over where it comes.
+  if (trigger.trim() === '' || trigger.search(markers.turnEnds) !== -1) return null
   return {
-    trigger: marker ?? opener,
+    trigger,
     anywhere: marker !== null,
-    beforeName: marker === null ? '' : withIdHole(opener.slice(marker.length)),
+    beforeName: withIdHole(opener.slice(trigger.length)),
     beforeArguments: withIdHole(called.slice(nameAt + name.length, argumentsAt)),
-    afterArguments: withIdHole(afterArguments),
+    afterArguments: withIdHole(rest.slice(0, tagEnd(rest, rest.length - sharedEnd(turnEnd, rest)))),
+    betweenCalls: readBetween(render, trigger),
   }
+}
+
+/** `null` also when every call has a trigger of its own. */
+function readBetween(render: RenderTemplate, trigger: string): string | null {
+  const text = attempt(() => renderCalls(render, ['first7f3a', 'second7f3a']))
+  const firstAt = text?.indexOf('first7f3a') ?? -1
+  const secondAt = text?.indexOf('second7f3a', firstAt) ?? -1
+  if (text === null || firstAt === -1 || secondAt === -1) return null
+  const calls = text.slice(firstAt, secondAt)
+  const argumentsMatch = inputPattern.exec(calls)
+  if (argumentsMatch === null) return null
+  const between = calls.slice(argumentsMatch.index + argumentsMatch[0].length)
+  return between.includes(trigger) ? null : withIdHole(between)
 }
 
 /** Whether tools that are handed to the template reach the prompt. */
@@ -62,9 +82,11 @@ export function rendersTools(render: RenderTemplate): boolean {
 
 /** Whether two calls may stand in one turn. */
 export function rendersParallelCalls(render: RenderTemplate): boolean {
-  const calls = [callOf('first7f3a'), callOf('second7f3a')]
-  const text = attempt(() => renderAnswer(render, { role: 'assistant', content: '', tool_calls: calls }))
-  return text?.includes('second7f3a') ?? false
+  return attempt(() => renderCalls(render, ['first7f3a', 'second7f3a']))?.includes('second7f3a') ?? false
+}
+
+function renderCalls(render: RenderTemplate, names: readonly string[]): string {
+  return renderAnswer(render, { role: 'assistant', content: '', tool_calls: names.map(callOf) })
 }
 
 function callOf(calledName: string): unknown {
@@ -89,6 +111,13 @@ function attempt<Value>(act: () => Value): Value | null {
 function markerAtStart(opener: string, specials: RegExp): string | null {
   const special = [...opener.matchAll(specials)].find(({ index }) => index === 0)?.[0]
   return special ?? /^(?:<[^<>\s]+[>=]|\[[A-Z_]+\])/.exec(opener)?.[0] ?? null
+}
+
+/** Some templates write an empty thought in front of every call. */
+function withoutThought(opener: string): string {
+  const markers = thoughtMarkers.find(([open]) => opener.startsWith(open))
+  const closedAt = markers === undefined ? -1 : opener.indexOf(markers[1])
+  return markers === undefined || closedAt === -1 ? opener : opener.slice(closedAt + markers[1].length).trimStart()
 }
 
 function withIdHole(text: string): string {

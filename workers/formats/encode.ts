@@ -36,18 +36,23 @@ class Encoder {
   /** Text since the last control token, and the client's marks in it. */
   #run = ''
   #runMarks: { end: number; mark: PromptMark['mark'] }[] = []
+  /** The control token before the run swallows white space. */
+  #stripsStart = false
 
   constructor(vocabulary: Vocabulary) {
     this.#vocabulary = vocabulary
   }
 
   addTemplate(text: string): void {
+    const { specials, stripping } = this.#vocabulary
     let end = 0
-    for (const match of text.matchAll(this.#vocabulary.specials)) {
+    for (const match of text.matchAll(specials)) {
+      const [special] = match
       this.#run += text.slice(end, match.index)
-      this.#endRun()
-      this.#append(this.#vocabulary.encodeSpecial(match[0]))
-      end = match.index + match[0].length
+      this.#endRun(stripping.before.has(special))
+      this.#append(this.#vocabulary.encodeSpecial(special))
+      this.#stripsStart = stripping.behind.has(special)
+      end = match.index + special.length
     }
     this.#run += text.slice(end)
   }
@@ -58,24 +63,27 @@ class Encoder {
   }
 
   finish(): Encoded {
-    this.#endRun()
+    this.#endRun(false)
     const { bos } = this.#vocabulary
     if (bos === null || this.#tokens[0] === bos) return { tokens: this.#tokens, marks: this.#marks }
     const marks = this.#marks.map(({ position, mark }) => ({ position: position + 1, mark }))
     return { tokens: [bos, ...this.#tokens], marks }
   }
 
-  #endRun(): void {
+  #endRun(stripsEnd: boolean): void {
     const before = this.#tokens.length
-    const tokens = this.#encodeRun(this.#run)
+    const start = this.#stripsStart ? leadingSpace(this.#run) : 0
+    const run = stripsEnd ? trimEnd(this.#run.slice(start)) : this.#run.slice(start)
+    const tokens = this.#encodeRun(run)
     for (const { end, mark } of this.#runMarks) {
       // A beginning alone may take more tokens than the whole, whose merges it lacks.
-      const count = Math.min(this.#encodeRun(this.#run.slice(0, end)).length, tokens.length)
+      const count = Math.min(this.#encodeRun(run.slice(0, Math.max(0, end - start))).length, tokens.length)
       this.#marks.push({ position: before + count, mark })
     }
     this.#append(tokens)
     this.#run = ''
     this.#runMarks = []
+    this.#stripsStart = false
   }
 
   /**
@@ -104,6 +112,21 @@ class Encoder {
   #append(tokens: readonly Token[]): void {
     appendAll(this.#tokens, tokens)
   }
+}
+
+/** White space as the engine sees it, which is less than that of Unicode. */
+const engineSpace = ' \t\n\v\f\r'
+
+function leadingSpace(text: string): number {
+  let count = 0
+  while (count < text.length && engineSpace.includes(text.charAt(count))) count++
+  return count
+}
+
+function trimEnd(text: string): string {
+  let end = text.length
+  while (end > 0 && engineSpace.includes(text.charAt(end - 1))) end--
+  return text.slice(0, end)
 }
 
 /** Not by spread: a prompt of megabytes has more tokens than a call may have arguments. */

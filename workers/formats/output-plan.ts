@@ -1,9 +1,10 @@
 import type { GenerateRequest, Tool } from '../../src/contract/request.ts'
-import type { CallPlan, CallSyntax, OutputPlan } from '../messages.ts'
+import type { CallPlan, OutputPlan } from '../messages.ts'
 import { idHole } from './call-syntax.ts'
 import { createGrammarBuilder, type GrammarBuilder } from './grammar.ts'
+import { finalHeader, harmonyTokens } from './harmony.ts'
 import type { OutputFormat } from './output-format.ts'
-import { endsBehindThought, endsInThought, type ThinkingSyntax } from './thinking-syntax.ts'
+import { emptyThought, endsBehindThought, endsInThought, type ThinkingSyntax } from './thinking-syntax.ts'
 import type { Vocabulary } from './vocabulary.ts'
 
 /** What the plan of an answer depends on, besides the request. */
@@ -34,23 +35,39 @@ export function wantsThought({ thinking, toolChoice, tools, turns }: GenerateReq
 export function planOutput(context: PlanContext, request: GenerateRequest, rendered: string): PlannedOutput {
   const { format, vocabulary } = context
   const calls = planCalls(context, request)
-  const isBegun = calls?.forced === true || request.turns.at(-1)?.role === 'assistant'
-  const thought = planThought(format.thinking, request, rendered, isBegun)
+  const call = calls?.forced ? calls.syntax.trigger : ''
+  const isBegun = call !== '' || request.turns.at(-1)?.role === 'assistant'
+  const thought = format.harmony ? planHarmony(request, call) : planThought(format.thinking, request, rendered, isBegun)
   const plan: OutputPlan = {
+    harmony: format.harmony ? thought.text + call : null,
     thinking: {
-      tags: format.thinking === null ? [] : [{ open: format.thinking.opener, close: format.thinking.closer }],
+      tags: format.thinking === null || format.harmony ? [] : [tagsOf(format.thinking)],
       startsOpen: thought.startsOpen,
       kept: request.thinking.kind !== 'off',
       budgetTokens: request.thinking.kind === 'budget' ? request.thinking.budgetTokens : null,
       closeTokens: format.thinking === null ? [] : vocabulary.encodeSpecial(format.thinking.close),
     },
     calls,
-    textGrammar: request.outputSchema === null ? null : textGrammar(context, request, request.outputSchema),
+    textGrammar: request.outputSchema === null ? null : textGrammar(context, request, calls, request.outputSchema),
     bannedTokens: calls === null && request.tools.length > 0 ? triggerTokens(context) : [],
-    spokenTokens: calls === null ? [] : vocabulary.controlTokensIn(Object.values(calls.syntax).join('')),
+    spokenTokens: vocabulary.controlTokensIn(spokenSyntax(format, calls)),
   }
-  return { thought: thought.text, call: calls?.forced ? calls.syntax.trigger : '', plan }
+  return { thought: thought.text, call, plan }
 }
+
+function tagsOf({ opener, closer }: ThinkingSyntax): { open: string; close: string } {
+  return { open: opener, close: closer }
+}
+
+/** All that the model may say in control tokens, as one text. */
+function spokenSyntax({ harmony, thinking }: OutputFormat, calls: CallPlan | null): string {
+  if (harmony) return harmonyTokens.join('')
+  const markers = thinking === null ? [] : [thinking.opener, thinking.closer]
+  const { trigger, beforeName, beforeArguments, afterArguments, betweenCalls } = calls?.syntax ?? noSyntax
+  return [...markers, trigger, beforeName, beforeArguments, afterArguments, betweenCalls ?? ''].join('')
+}
+
+const noSyntax = { trigger: '', beforeName: '', beforeArguments: '', afterArguments: '', betweenCalls: null }
 
 interface Thought {
   readonly text: string
@@ -68,31 +85,40 @@ function planThought(
   const isOpen = endsInThought(rendered, syntax)
   const isOff = request.thinking.kind === 'off'
   if (isOpen && (isOff || isBegun)) return { text: syntax.close, startsOpen: false }
-  if (isOff && !endsBehindThought(rendered, syntax)) return { text: syntax.empty, startsOpen: false }
+  if (isOff && !endsBehindThought(rendered, syntax)) return { text: emptyThought(syntax), startsOpen: false }
   // Under a grammar the text begins where the thought ends, so there must be one.
-  if (wantsThought(request) && !isOpen && request.outputSchema !== null) {
-    return { text: `${syntax.opener}\n`, startsOpen: true }
-  }
+  if (wantsThought(request) && !isOpen && request.outputSchema !== null) return { text: syntax.open, startsOpen: true }
   return { text: '', startsOpen: isOpen }
 }
 
-function planCalls(context: PlanContext, request: GenerateRequest): CallPlan | null {
-  const { tools, toolChoice } = request
-  const { calls: syntax } = context.format
-  if (tools.length === 0 || toolChoice.kind === 'none') return null
-  const callable = toolChoice.kind === 'tool' ? tools.filter(({ name }) => name === toolChoice.name) : tools
-  const forced = toolChoice.kind !== 'auto'
-  const grammar = writeGrammar(context, (builder) => callBody(builder, syntax, callable))
-  return { syntax, forced, grammar, parallel: toolChoice.parallel }
+/** Its template ends behind the role of the answer: a header that leaves no choice keeps the model from thinking. */
+function planHarmony({ turns, thinking, tools, toolChoice, outputSchema }: GenerateRequest, call: string): Thought {
+  const mayCall = tools.length > 0 && toolChoice.kind !== 'none'
+  const isPrefilled = turns.at(-1)?.role === 'assistant'
+  const isPlain = !mayCall && (thinking.kind === 'off' || (outputSchema !== null && thinking.kind === 'unset'))
+  return { text: call === '' && (isPrefilled || isPlain) ? finalHeader : '', startsOpen: false }
 }
 
-/** The text itself, or a call where tools may be called, too. */
-function textGrammar(context: PlanContext, request: GenerateRequest, schema: unknown): string {
-  const { calls } = context.format
+function planCalls(context: PlanContext, request: GenerateRequest): CallPlan | null {
+  const { kind, parallel } = request.toolChoice
+  const { calls: syntax } = context.format
+  if (request.tools.length === 0 || kind === 'none') return null
+  const grammar = writeGrammar(context, (builder) => callBody(builder, { syntax, parallel }, callableTools(request)))
+  return { syntax, forced: kind !== 'auto', grammar, parallel }
+}
+
+function callableTools({ tools, toolChoice }: GenerateRequest): readonly Tool[] {
+  return toolChoice.kind === 'tool' ? tools.filter(({ name }) => name === toolChoice.name) : tools
+}
+
+/** The text itself, or calls where tools may be called, too. Behind a forced call there is no text, only more calls. */
+function textGrammar(context: PlanContext, request: GenerateRequest, calls: CallPlan | null, schema: unknown): string {
   return writeGrammar(context, (builder) => {
-    const text = builder.addSchema(schema)
-    if (request.tools.length === 0 || request.toolChoice.kind === 'none') return text
-    return `( ${text} | ${builder.addLiteral(calls.trigger)} ${callBody(builder, calls, request.tools)} )`
+    if (calls === null || context.format.harmony) return builder.addSchema(schema)
+    const body = callBody(builder, calls, callableTools(request))
+    const call = `[ \\n]{0,2} ${builder.addLiteral(calls.syntax.trigger)} ${body}`
+    if (calls.forced) return calls.parallel ? `( ${call} )*` : '""'
+    return `( ${builder.addSchema(schema)} | ( ${call} )${calls.parallel ? '+' : ''} )`
   })
 }
 
@@ -103,14 +129,22 @@ function writeGrammar({ onLoosened }: PlanContext, body: (builder: GrammarBuilde
   return gbnf
 }
 
-/** A call from behind its trigger to its end: a name, and arguments by that tool's schema. */
-function callBody(builder: GrammarBuilder, syntax: CallSyntax, tools: readonly Tool[]): string {
-  const calls = tools.map(({ name, inputSchema }) => {
+/** From behind a trigger to the end: a name, and arguments by that tool's schema; in some formats several, one after the other. */
+function callBody(
+  builder: GrammarBuilder,
+  { syntax, parallel }: Pick<CallPlan, 'syntax' | 'parallel'>,
+  tools: readonly Tool[],
+): string {
+  const bodies = tools.map(({ name, inputSchema }) => {
     const start = literal(builder, name + syntax.beforeArguments)
-    return `${start} ${builder.addSchema(inputSchema, name)} ${literal(builder, syntax.afterArguments)}`
+    return `${start} ${builder.addSchema(inputSchema, name)}`
   })
+  const call = builder.addRule('call', bodies.join(' | '))
+  const more = syntax.betweenCalls === null || !parallel ? '' : `( ${literal(builder, syntax.betweenCalls)} ${call} )*`
+  const start = syntax.beforeName.trimStart()
   // A trigger may have ended inside a token that brought the line break along.
-  return `[ \\n]{0,2} ${literal(builder, syntax.beforeName.trimStart())} ( ${calls.join(' | ')} )`
+  const space = start === syntax.beforeName ? '' : '[ \\n]{0,2}'
+  return `${space} ${literal(builder, start)} ${call} ${more} ${literal(builder, syntax.afterArguments)}`
 }
 
 /** Literal text, with any id where the syntax has a hole for one. */

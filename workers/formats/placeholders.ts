@@ -21,6 +21,8 @@ interface Held {
 export class Placeholders {
   readonly #prefix = `hd${randomBytes(12).toString('hex')}x`
   readonly #held: Held[] = []
+  /** Of properties: templates look for them among the required ones. */
+  readonly #names = new Map<string, string>()
 
   hold(text: string, mark: CacheMark = null): string {
     if (text === '' && mark === null) return ''
@@ -42,6 +44,7 @@ export class Placeholders {
     if (typeof schema !== 'object' || schema === null) return this.holdAll(schema)
     const entries = Object.entries(schema).map(([key, value]) => {
       if (namedSchemas.has(key)) return [key, this.#holdNamed(value)]
+      if (key === 'required') return [key, this.#holdRequired(value)]
       if (key === 'type') return [key, holdsTypes(value) ? value : this.holdAll(value)]
       if (nestedSchemas.has(key)) return [key, this.holdSchema(value)]
       return [keywords.has(key) ? key : this.hold(key), this.holdAll(value)]
@@ -53,8 +56,20 @@ export class Placeholders {
   #holdNamed(schemas: unknown): unknown {
     if (typeof schemas !== 'object' || schemas === null || Array.isArray(schemas)) return this.holdAll(schemas)
     return Object.fromEntries(
-      Object.entries(schemas).map(([name, schema]) => [this.hold(name), this.holdSchema(schema)]),
+      Object.entries(schemas).map(([name, schema]) => [this.#holdName(name), this.holdSchema(schema)]),
     )
+  }
+
+  /** One placeholder for all places where a property is named. */
+  #holdName(name: string): string {
+    const held = this.#names.get(name) ?? this.hold(name)
+    this.#names.set(name, held)
+    return held
+  }
+
+  #holdRequired(names: unknown): unknown {
+    if (!Array.isArray(names)) return this.holdAll(names)
+    return names.map((name) => (typeof name === 'string' ? this.#holdName(name) : this.holdAll(name)))
   }
 
   split(rendered: string): Segment[] {
@@ -75,17 +90,7 @@ export class Placeholders {
 /** https://json-schema.org/draft/2020-12: what chat templates look for. */
 const namedSchemas = new Set(['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas'])
 const nestedSchemas = new Set(['items', 'prefixItems', 'anyOf', 'oneOf', 'allOf', 'not', 'additionalProperties'])
-const keywords = new Set([
-  'description',
-  'title',
-  'enum',
-  'const',
-  'default',
-  'required',
-  'format',
-  'nullable',
-  'examples',
-])
+const keywords = new Set(['description', 'title', 'enum', 'const', 'default', 'format', 'nullable', 'examples'])
 const types = new Set(['object', 'array', 'string', 'number', 'integer', 'boolean', 'null'])
 
 function holdsTypes(value: unknown): boolean {

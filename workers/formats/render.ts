@@ -1,6 +1,9 @@
-import type { ContentBlock, GenerateRequest, SystemBlock, Turn } from '../../src/contract/request.ts'
+import { createHash } from 'node:crypto'
+import type { ContentBlock, GenerateRequest, Turn } from '../../src/contract/request.ts'
+import type { CallSyntax } from '../messages.ts'
+import { arrangeTurns } from './arrange-turns.ts'
 import { Placeholders } from './placeholders.ts'
-import type { ChatTemplate, TemplateMessage, TemplateTraits } from './template.ts'
+import type { ChatTemplate, TemplateInput, TemplateMessage, TemplateTraits } from './template.ts'
 import { declareTools, writeCall, writeResult } from './tool-text.ts'
 
 /** A conversation as the template writes it, up to where the answer begins, with the client's strings still held. */
@@ -15,29 +18,49 @@ export interface RenderedConversation {
 export interface RenderOptions {
   /** The template's own switch, where it has one. */
   readonly thinking: boolean
+  readonly calls: CallSyntax
   /** `false`: the template has no place for tools, so they are told in words. */
   readonly nativeCalls: boolean
   /** Several calls may stand in one turn. */
   readonly parallelCalls: boolean
 }
 
-/** @throws Error when the template refuses the conversation */
+/**
+ * Some templates stumble over what they do not know in a schema: then these tools are told in words, too.
+ *
+ * @throws Error when the template refuses the conversation
+ */
 export function renderConversation(
   template: ChatTemplate,
   request: GenerateRequest,
   options: RenderOptions,
 ): RenderedConversation {
+  try {
+    return renderOnce(template, request, options)
+  } catch (cause) {
+    if (!options.nativeCalls || request.tools.length === 0) throw cause
+    return renderOnce(template, request, { ...options, nativeCalls: false })
+  }
+}
+
+function renderOnce(template: ChatTemplate, request: GenerateRequest, options: RenderOptions): RenderedConversation {
   const { traits } = template
-  const { nativeCalls, parallelCalls, thinking } = options
+  const { calls, nativeCalls, parallelCalls, thinking } = options
   const held = new Placeholders()
   const { turns, prefill } = splitPrefill(request.turns)
   const isTold = request.tools.length > 0 && !nativeCalls
-  const system = isTold ? [...request.system, declareTools(request.tools)] : request.system
-  const placed = placeSystem(system, parallelCalls ? turns : separateCalls(turns), traits)
+  const system = isTold ? [...request.system, declareTools(request.tools, calls)] : request.system
+  const arranged = arrangeTurns(system, turns, traits, parallelCalls || !nativeCalls)
   const tools = nativeCalls ? request.tools.map((tool) => toTemplateTool(tool, held)) : []
-  const messages = toMessages(placed, { trims: traits.trims, nativeCalls, held })
-  const text = template.render({ messages, tools, thinking })
+  const messages = toMessages(arranged, { traits, calls, nativeCalls, held })
+  const text = template.render({ messages, tools, thinking, ...effortOf(request) })
   return { text, held, prefill: prefill.map((part) => held.hold(part)).join('') }
+}
+
+/** Templates know three steps. Who wants no thought gets the shortest from models that cannot do without. */
+function effortOf({ effort, thinking }: GenerateRequest): Pick<TemplateInput, 'effort'> {
+  if (effort === null) return thinking.kind === 'off' ? { effort: 'low' } : {}
+  return { effort: effort === 'low' || effort === 'medium' ? effort : 'high' }
 }
 
 function splitPrefill(turns: readonly Turn[]): { turns: readonly Turn[]; prefill: readonly string[] } {
@@ -49,127 +72,68 @@ function splitPrefill(turns: readonly Turn[]): { turns: readonly Turn[]; prefill
   }
 }
 
-/** For templates that take one call a turn: every call with its result, one after the other. */
-function separateCalls(turns: readonly Turn[]): readonly Turn[] {
-  const separated: Turn[] = []
-  for (let index = 0; index < turns.length; index++) {
-    const turn = turns[index] as Turn
-    const next = turns[index + 1]
-    const calls = turn.content.filter((block) => block.kind === 'tool-call')
-    if (turn.role !== 'assistant' || calls.length < 2 || next?.role !== 'user') {
-      separated.push(turn)
-      continue
-    }
-    let before = turn.content.filter((block) => block.kind !== 'tool-call')
-    for (const call of calls) {
-      separated.push({ role: 'assistant', content: [...before, call] })
-      separated.push({ role: 'user', content: next.content.filter((block) => answers(block, call.id)) })
-      before = []
-    }
-    const rest = next.content.filter((block) => !calls.some(({ id }) => answers(block, id)))
-    if (rest.length > 0) separated.push({ role: 'user', content: rest })
-    index++
-  }
-  return separated
-}
-
-function answers(block: ContentBlock, callId: string): boolean {
-  return block.kind === 'tool-result' && block.callId === callId
-}
-
-/**
- * System text where the template can show it. What stands in the middle stays in the middle, as a turn or inside a neighbour:
- * moved to the head, it would void the cache on every turn (api-surface.md 4.1).
- */
-function placeSystem(system: readonly SystemBlock[], turns: readonly Turn[], traits: TemplateTraits): readonly Turn[] {
-  const head: Turn[] = system.length === 0 ? [] : [{ role: 'system', content: system.map(toTextBlock) }]
-  const placed: Turn[] = []
-  for (const [index, turn] of [...head, ...moveOutOfToolRuns(turns)].entries()) {
-    const previous = placed.at(-1)
-    const shown = index < head.length ? traits.system : traits.systemBetween
-    if (turn.role === 'system' && !shown) placed.push(...foldSystem(placed.pop(), turn))
-    // A folded system text may have left two turns of one role side by side.
-    else if (turn.role !== 'system' && previous?.role === turn.role) placed.push(join(placed.pop() as Turn, turn))
-    else placed.push(turn)
-  }
-  return placed
-}
-
-/** Into the user turn before it, else it becomes a user turn, which the next one joins. */
-function foldSystem(previous: Turn | undefined, system: Turn): Turn[] {
-  const folded: Turn = { role: 'user', content: system.content }
-  if (previous === undefined) return [folded]
-  if (previous.role !== 'user') return [previous, folded]
-  const last = previous.content.at(-1)
-  const isText = previous.content.some(({ kind }) => kind === 'text')
-  if (last?.kind !== 'tool-result' || isText) return [join(previous, folded)]
-  // A user text of its own behind a result would look like a new question.
-  const result = { ...last, content: [...last.content, ...system.content] }
-  return [{ role: 'user', content: [...previous.content.slice(0, -1), result] }]
-}
-
-/** A system turn between a call and its result would break the pair in most templates: it goes behind the results. */
-function moveOutOfToolRuns(turns: readonly Turn[]): readonly Turn[] {
-  const moved = [...turns]
-  for (let index = 1; index < moved.length - 1; index++) {
-    const [before, turn, after] = [moved[index - 1] as Turn, moved[index] as Turn, moved[index + 1] as Turn]
-    if (turn.role === 'system' && hasBlock(before, 'tool-call') && hasBlock(after, 'tool-result')) {
-      moved[index] = after
-      moved[index + 1] = turn
-    }
-  }
-  return moved
-}
-
-function hasBlock(turn: Turn, kind: ContentBlock['kind']): boolean {
-  return turn.content.some((block) => block.kind === kind)
-}
-
-function join(first: Turn, second: Turn): Turn {
-  return { role: first.role, content: [...first.content, ...second.content] }
-}
-
-function toTextBlock({ text, cacheMark }: SystemBlock): ContentBlock {
-  return { kind: 'text', text, cacheMark }
-}
-
 interface Writing {
-  readonly trims: boolean
+  readonly traits: TemplateTraits
+  readonly calls: CallSyntax
   readonly nativeCalls: boolean
   readonly held: Placeholders
 }
 
 function toMessages(turns: readonly Turn[], writing: Writing): TemplateMessage[] {
+  const { traits, held } = writing
   const loopStart = turns.findLastIndex(({ role, content }) => role === 'user' && !content.every(isResult))
   return turns.flatMap((turn, index): TemplateMessage[] => {
     if (turn.role === 'assistant') return [toAssistantMessage(turn, index > loopStart, writing)]
-    const results = turn.content.flatMap((block) => (block.kind === 'tool-result' ? toToolMessage(block, writing) : []))
+    const results = turn.content.filter((block) => block.kind === 'tool-result')
     const text = holdText(turn.content, '\n\n', writing)
-    return text === '' && results.length > 0 ? results : [...results, { role: turn.role, content: text }]
+    if (!writing.nativeCalls) return [{ role: turn.role, content: tellResults(results, text, held) }]
+    const messages = results.map((result) => toToolMessage(result, held))
+    if (text === '' && messages.length > 0) return messages
+    const last = messages.at(-1)
+    if (last === undefined || traits.textAfterResult) return [...messages, { role: turn.role, content: text }]
+    return [...messages.slice(0, -1), { ...last, content: joinFilled(last.content, text, '\n\n') }]
   })
+}
+
+/** Results in words, and the text of their turn, in one message: many templates want roles to alternate. */
+function tellResults(results: readonly ToolResult[], text: string, held: Placeholders): string {
+  const told = results.map((result) => writeResult(holdResult(result, held))).join('\n')
+  return joinFilled(told, text, '\n\n')
 }
 
 function isResult({ kind }: ContentBlock): boolean {
   return kind === 'tool-result'
 }
 
-/** An earlier thought belongs to the prompt only while the calls that it led to are still going on (api-surface.md 4). */
+/**
+ * An earlier thought belongs to the prompt only while the calls that it led to are still going on (api-surface.md 4).
+ * A template that refuses it beside a text takes both for a thought, as harmony does with what stands before a call.
+ */
 function toAssistantMessage(turn: Turn, inLoop: boolean, writing: Writing): TemplateMessage {
-  const { held, nativeCalls } = writing
+  const { held, nativeCalls, traits } = writing
   const thoughts = turn.content.flatMap((block) => (block.kind === 'thinking' && inLoop ? block.text.trim() : []))
   const calls = turn.content.filter((block) => block.kind === 'tool-call')
   const text = holdText(turn.content, '', writing)
-  const thought = thoughts.join('\n\n')
+  const thought = traits.thoughtKey === null ? '' : held.hold(thoughts.filter(Boolean).join('\n\n'))
+  const written = nativeCalls ? '' : calls.map((call) => writeCall(call, writing.calls, held)).join('\n')
+  const prose = { content: joinFilled(text, written, '\n'), thought }
+  const isMerged = nativeCalls && calls.length > 0 && thought !== '' && !traits.thoughtBesideText
+  const { content, thought: shown } = isMerged ? { content: '', thought: joinFilled(thought, text, '\n\n') } : prose
   return {
     role: 'assistant',
-    content: nativeCalls ? text : [text, ...calls.map((call) => writeCall(call, held))].filter(Boolean).join('\n'),
-    ...(thought !== '' && { reasoning_content: held.hold(thought) }),
+    content,
+    ...(traits.thoughtKey !== null && shown !== '' && { [traits.thoughtKey]: shown }),
     ...(nativeCalls && calls.length > 0 && { tool_calls: calls.map((call) => toTemplateCall(call, held)) }),
   }
 }
 
+function joinFilled(one: string, other: string, separator: string): string {
+  return one === '' || other === '' ? one + other : one + separator + other
+}
+
 /** Several text blocks of a turn as one text; templates that trim a message see only placeholders, so it is trimmed here. */
-function holdText(content: readonly ContentBlock[], separator: string, { trims, held }: Writing): string {
+function holdText(content: readonly ContentBlock[], separator: string, { traits, held }: Writing): string {
+  const { trims } = traits
   const blocks = content.flatMap((block) => (block.kind === 'text' ? block : []))
   const last = blocks.length - 1
   return blocks
@@ -181,12 +145,11 @@ function holdText(content: readonly ContentBlock[], separator: string, { trims, 
 }
 
 function toTemplateTool(tool: GenerateRequest['tools'][number], held: Placeholders): unknown {
-  const described = tool.description === null ? {} : { description: held.hold(tool.description) }
   return {
     type: 'function',
     function: {
       name: held.hold(tool.name, tool.cacheMark),
-      ...described,
+      description: held.hold(tool.description ?? ''), // some templates stumble over a tool without one
       parameters: held.holdSchema(tool.inputSchema),
     },
   }
@@ -195,19 +158,24 @@ function toTemplateTool(tool: GenerateRequest['tools'][number], held: Placeholde
 function toTemplateCall(call: ContentBlock & { kind: 'tool-call' }, held: Placeholders): unknown {
   const { id, name, input, cacheMark } = call
   return {
-    id: held.hold(id),
+    id: shortId(id),
     type: 'function',
     function: { name: held.hold(name, cacheMark), arguments: held.holdAll(input) },
   }
 }
 
-function toToolMessage(
-  result: ContentBlock & { kind: 'tool-result' },
-  { held, nativeCalls }: Writing,
-): TemplateMessage {
-  const texts = result.content.flatMap((block) => (block.kind === 'text' ? block.text : []))
-  const text = texts.join('\n')
-  const marked = held.hold(result.isError && !text.startsWith('Error: ') ? `Error: ${text}` : text, result.cacheMark)
-  if (!nativeCalls) return { role: 'user', content: writeResult(marked) }
-  return { role: 'tool', tool_call_id: held.hold(result.callId), content: marked }
+type ToolResult = ContentBlock & { kind: 'tool-result' }
+
+function toToolMessage(result: ToolResult, held: Placeholders): TemplateMessage {
+  return { role: 'tool', tool_call_id: shortId(result.callId), content: holdResult(result, held) }
+}
+
+function holdResult({ content, isError, cacheMark }: ToolResult, held: Placeholders): string {
+  const text = content.flatMap((block) => (block.kind === 'text' ? block.text : [])).join('\n')
+  return held.hold(isError && !text.startsWith('Error: ') ? `Error: ${text}` : text, cacheMark)
+}
+
+/** Mistral's templates refuse an id that is not nine alphanumerics; others write it as it is. */
+function shortId(id: string): string {
+  return createHash('sha256').update(id).digest('hex').slice(0, 9)
 }

@@ -1,14 +1,14 @@
 import type { ContentBlock, SystemBlock, Tool } from '../../src/contract/request.ts'
-import { hermesSyntax } from './call-syntax.ts'
+import type { CallSyntax } from '../messages.ts'
+import { idHole } from './call-syntax.ts'
 import type { Placeholders } from './placeholders.ts'
 
-/** Tools in words, for models whose template has no place for them. What is written here is read back by `hermesSyntax`. */
-export function declareTools(tools: readonly Tool[]): SystemBlock {
+/** Tools in words, for models whose template has no place for them. */
+export function declareTools(tools: readonly Tool[], syntax: CallSyntax): SystemBlock {
   const signatures = tools.map(({ name, description, inputSchema }) =>
     JSON.stringify({ name, description: description ?? '', parameters: inputSchema }),
   )
-  const { trigger, beforeName, beforeArguments, afterArguments } = hermesSyntax
-  const example = `${trigger}${beforeName}NAME${beforeArguments}{...}${afterArguments}`
+  const example = callText(syntax, 'NAME', '{...}')
   const text = [
     'You can call these tools. Their names, and JSON schemas of their parameters:',
     ...signatures,
@@ -19,14 +19,18 @@ export function declareTools(tools: readonly Tool[]): SystemBlock {
   return { text, cacheMark: null }
 }
 
-/** A call of an earlier turn. */
+/** A call of an earlier turn, in the same form. */
 export function writeCall(
   { name, input, cacheMark }: ContentBlock & { kind: 'tool-call' },
+  syntax: CallSyntax,
   held: Placeholders,
 ): string {
-  const { trigger, beforeName, beforeArguments, afterArguments } = hermesSyntax
-  const json = held.hold(JSON.stringify(input), cacheMark)
-  return `${trigger}${beforeName}${held.hold(name)}${beforeArguments}${json}${afterArguments}`
+  return callText(syntax, held.hold(name), held.hold(JSON.stringify(input), cacheMark))
+}
+
+function callText(syntax: CallSyntax, name: string, json: string): string {
+  const { trigger, beforeName, beforeArguments, afterArguments } = syntax
+  return `${trigger}${beforeName}${name}${beforeArguments}${json}${afterArguments}`.replaceAll(idHole, '000000000')
 }
 
 export function writeResult(heldText: string): string {

@@ -7,6 +7,8 @@ export interface Vocabulary {
   encodeSpecial(text: string): readonly Token[]
   /** Every text that is a token of its own when a template writes it. */
   readonly specials: RegExp
+  /** Those of them that swallow the white space before them, or behind them. */
+  readonly stripping: { readonly before: ReadonlySet<string>; readonly behind: ReadonlySet<string> }
   /** Those that the engine takes for their token in plain text too (design fact 16) and that this model's template uses. */
   readonly markers: RegExp | null
   /** Control tokens whose text stands in this one. */
@@ -21,6 +23,7 @@ export function readVocabulary(model: LlamaModel, templateSource: string): Vocab
   const specials: string[] = []
   const markers: string[] = []
   const turnEnds: string[] = []
+  const stripping = { before: new Set<string>(), behind: new Set<string>() }
   const controls: { token: Token; text: string }[] = []
   for (const token of model.iterateAllTokens()) {
     const attributes = model.getTokenAttributes(token)
@@ -28,6 +31,8 @@ export function readVocabulary(model: LlamaModel, templateSource: string): Vocab
     const text = model.detokenize([token], true)
     if (text.trim() === '') continue // runs of white space are tokens of some vocabularies, and ordinary text
     if (attributes.control || templateSource.includes(text)) specials.push(text)
+    if (attributes.lstrip) stripping.before.add(text)
+    if (attributes.rstrip) stripping.behind.add(text)
     if (attributes.control) controls.push({ token, text })
     if (model.isEogToken(token)) turnEnds.push(text)
     if (attributes.userDefined && templateSource.includes(text)) markers.push(text)
@@ -36,6 +41,7 @@ export function readVocabulary(model: LlamaModel, templateSource: string): Vocab
     encodeText: (text, continues) => model.tokenize(text, false, continues ? 'trimLeadingSpace' : undefined),
     encodeSpecial: (text) => model.tokenize(text, true, 'trimLeadingSpace'),
     specials: oneOf(specials),
+    stripping,
     markers: markers.length === 0 ? null : oneOf(markers),
     controlTokensIn: (source) => controls.filter(({ text }) => source.includes(text)).map(({ token }) => token),
     turnEnds: oneOf(turnEnds),

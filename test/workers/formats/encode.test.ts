@@ -5,10 +5,10 @@ import fc from 'fast-check'
 import type { Token } from 'node-llama-cpp'
 import type { CacheMark, ContentBlock, GenerateRequest, Turn } from '../../../src/contract/request.ts'
 import { type Encoded, encodeSegments } from '../../../workers/formats/encode.ts'
-import { renderPrompt } from '../../support/render-prompt.ts'
 import { openTemplate } from '../../../workers/formats/template.ts'
 import { readVocabulary, type Vocabulary } from '../../../workers/formats/vocabulary.ts'
 import { assistant, requestOf, system, textBlock, user } from '../../support/generate-requests.ts'
+import { renderPrompt } from '../../support/render-prompt.ts'
 import { openVocabularyModel, type VocabularyModel } from '../../support/vocabulary-model.ts'
 
 let model: VocabularyModel
@@ -251,4 +251,24 @@ test('a vocabulary that wants it gets its first token, once, and marks move with
 
 test('nothing rendered is nothing encoded', () => {
   assert.deepEqual(encodeSegments(vocabulary, []), { tokens: [], marks: [] })
+})
+
+test('a control token may swallow the white space beside it, and marks stay at the end of their blocks', () => {
+  const swallowing: Vocabulary = {
+    ...vocabulary,
+    stripping: { before: new Set(['<|im_end|>']), behind: new Set(['<|im_start|>']) },
+  }
+  const swallowed = encodeSegments(swallowing, [
+    { kind: 'template', text: '<|im_start|>\n' },
+    { kind: 'client', text: ' \n', mark: 'short' },
+    { kind: 'client', text: ' Hello there', mark: 'long' },
+    { kind: 'template', text: ' \t\n<|im_end|>\n' },
+  ])
+  const written = encodeSegments(vocabulary, [
+    { kind: 'template', text: '<|im_start|>' },
+    { kind: 'client', text: 'Hello there', mark: 'long' },
+    { kind: 'template', text: '<|im_end|>\n' },
+  ])
+  assert.deepEqual(swallowed.tokens, written.tokens)
+  assert.deepEqual(swallowed.marks, [{ position: 1, mark: 'short' }, ...written.marks])
 })

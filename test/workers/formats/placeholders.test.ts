@@ -80,3 +80,44 @@ test('no string of a JSON value is left in it, neither key nor item', () => {
   for (const text of ['a key', 'an item', 'inner key', 'inner value', 'count']) assert.ok(!written.includes(text), text)
   assert.match(written, /:3,/)
 })
+
+test('a property has one placeholder wherever a schema names it, and keywords stay', () => {
+  const held = new Placeholders()
+  const schema = {
+    type: 'object',
+    properties: { city: { type: ['string', 'null'], description: 'a city' }, type: { enum: ['city'] } },
+    required: ['city'],
+    'x-unknown': { city: 1 },
+  }
+  const kept = held.holdSchema(schema) as typeof schema
+  const [city] = Object.keys(kept.properties)
+  assert.deepEqual(kept.required, [city])
+  assert.notEqual(city, 'city')
+  assert.equal(kept.type, 'object')
+  assert.deepEqual(Object.keys(kept).slice(0, 3), ['type', 'properties', 'required'])
+  assert.equal(join(held.split(JSON.stringify(kept))), JSON.stringify(schema))
+})
+
+test('any schema comes back as it was', () => {
+  const keyword = fc.constantFrom(
+    'type',
+    'properties',
+    'required',
+    'items',
+    'anyOf',
+    'enum',
+    '$ref',
+    'description',
+    '$defs',
+  )
+  const name = fc.constantFrom('city', 'type', 'properties', 'required', '"', '__proto__', '')
+  const leaf = fc.oneof(name, fc.array(name, { maxLength: 3 }), fc.jsonValue({ maxDepth: 1 }))
+  const nest = (inner: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> =>
+    fc.dictionary(keyword, fc.oneof(leaf, inner, fc.dictionary(name, inner, { maxKeys: 3 })), { maxKeys: 4 })
+  fc.assert(
+    fc.property(nest(nest(nest(leaf))), (value) => {
+      const held = new Placeholders()
+      assert.equal(join(held.split(JSON.stringify(held.holdSchema(value)))), JSON.stringify(value))
+    }),
+  )
+})

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { chooseFormat, type FormatFacts } from '../../../workers/formats/registry.ts'
-import { renderPrompt } from '../../support/render-prompt.ts'
 import { templates } from '../../support/chat-templates.ts'
 import { assistant, requestOf, user } from '../../support/generate-requests.ts'
+import { renderPrompt } from '../../support/render-prompt.ts'
 
 function factsOf(facts: Partial<FormatFacts>): FormatFacts {
   return { chatTemplate: null, tokens: { bos: '<s>', eos: '</s>' }, hasControlToken: () => false, ...facts }

@@ -3,10 +3,10 @@ import { after, before, test } from 'node:test'
 import { Template } from '@huggingface/jinja'
 import fc from 'fast-check'
 import type { ContentBlock, GenerateRequest, SystemBlock, Turn } from '../../../src/contract/request.ts'
-import { renderPrompt } from '../../support/render-prompt.ts'
 import { openTemplate } from '../../../workers/formats/template.ts'
 import { templates } from '../../support/chat-templates.ts'
 import { assistant, requestOf, system, textBlock, user } from '../../support/generate-requests.ts'
+import { renderPrompt } from '../../support/render-prompt.ts'
 import { openVocabularyModel, type VocabularyModel } from '../../support/vocabulary-model.ts'
 
 let vocabulary: VocabularyModel
