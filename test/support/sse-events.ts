@@ -9,17 +9,34 @@ export interface SseError {
   readonly request_id: string
 }
 
-/** A whole stream as events; each frame is to be exactly one event line and one data line. */
+/** A whole stream as events. */
 export function readSseEvents(text: string): readonly SseEvent[] {
-  const frames = text.split('\n\n')
+  const frames = text.split(frameEnd)
   assert.equal(frames.pop(), '', 'the last frame is whole')
-  return frames.map((frame) => {
-    const [, name, data] = /^event: ([a-z_]+)\ndata: ([^\n]*)$/.exec(frame) ?? []
-    assert.ok(name !== undefined && data !== undefined, `no frame: ${frame}`)
-    const event = JSON.parse(data) as SseEvent
-    assert.equal(event.type, name)
-    return event
-  })
+  return frames.map(readFrame)
+}
+
+/** The events of a response as they come. To stop reading is to go away. */
+export async function* sseEventsOf(response: Response): AsyncGenerator<SseEvent> {
+  assert.ok(response.body !== null)
+  let text = ''
+  for await (const piece of response.body.pipeThrough(new TextDecoderStream())) {
+    const frames = (text + piece).split(frameEnd)
+    text = frames.pop() ?? ''
+    for (const frame of frames) yield readFrame(frame)
+  }
+  assert.equal(text, '', 'the last frame is whole')
+}
+
+const frameEnd = '\n\n'
+
+/** Exactly one event line and one data line that agree. */
+function readFrame(frame: string): SseEvent {
+  const [, name, data] = /^event: ([a-z_]+)\ndata: ([^\n]*)$/.exec(frame) ?? []
+  assert.ok(name !== undefined && data !== undefined, `no frame: ${frame}`)
+  const event = JSON.parse(data) as SseEvent
+  assert.equal(event.type, name)
+  return event
 }
 
 /** The grammar of api-surface.md section 8, for a stream that ended well. */

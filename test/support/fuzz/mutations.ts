@@ -29,6 +29,27 @@ const oddValues: readonly (() => Json)[] = [
   () => nested(1000),
 ]
 
+/** What a grammar may stumble over. */
+const oddSchemas: readonly JsonObject[] = [
+  { $ref: '#' },
+  { $ref: 'https://example.com/far.json' },
+  { allOf: [{ $ref: '#/$defs/day' }, { not: {} }] },
+  { anyOf: [] },
+  { oneOf: [{ type: 'string' }, { type: ['integer', 'null', 'nonsense'] }] },
+  { enum: [] },
+  { enum: [1, 'a"\\\u2028', null, { deep: [true] }] },
+  { const: { a: 'é"\\\n👩‍👩‍👧' } },
+  { type: 'string', pattern: '(' },
+  { type: 'string', pattern: '^(a+)+\\d{3,}[^\\w"]$' },
+  { type: 'string', minLength: 1e9 },
+  { type: 'string', minLength: 5, maxLength: 2 },
+  { type: 'integer', minimum: 1e300, multipleOf: 0.1 },
+  { type: 'array', minItems: 1e6, items: { type: 'boolean' } },
+  { type: 'array', prefixItems: [{}], items: false },
+  { type: 'object', additionalProperties: { $ref: '#' }, minProperties: 3, required: ['not "there"'] },
+  { type: 'object', patternProperties: { '^x': {} }, propertyNames: { pattern: '^y' } },
+]
+
 const oddKeys = ['__proto__', 'constructor', 'toString', 'type', '', '0', 'cache_control', 'content', '\ud83d', 'null']
 
 /** The odd ones that only text can say: no value of JavaScript is written so. */
@@ -44,15 +65,30 @@ function nested(depth: number): Json {
 interface Place {
   readonly container: Json[] | JsonObject
   readonly key: string | number
+  /** The API takes anything here, or any text: what is put here is not refused at the door. */
+  readonly isFree: boolean
 }
+
+const freeKeys = ['text', 'content', 'data', 'title', 'description', 'query', 'thinking', 'user_id', 'stop_sequences']
+const freeTrees = ['input', 'properties', '$defs', 'context_management', 'required']
 
 /** Changes one place of the body, which is the caller's own. */
 export function mutateValue(random: SeededRandom, body: JsonObject): void {
   const places = collectPlaces(body)
-  if (places.length === 0) return
-  const { container, key } = random.pick(places)
-  const value = valueAt({ container, key })
-  const put = (next: Json): void => setAt({ container, key }, next)
+  const free = places.filter(({ isFree }) => isFree)
+  if (free.length > 0 && random.chance(0.6)) mutateFree(random, random.pick(free))
+  else if (places.length > 0) mutatePlace(random, random.pick(places), places)
+}
+
+function mutateFree(random: SeededRandom, place: Place): void {
+  if (typeof valueAt(place) === 'string') setAt(place, String(random.pick(oddValues)()))
+  else setAt(place, random.chance(0.7) ? structuredClone(random.pick(oddSchemas)) : random.pick(oddValues)())
+}
+
+function mutatePlace(random: SeededRandom, place: Place, places: readonly Place[]): void {
+  const { container, key } = place
+  const value = valueAt(place)
+  const put = (next: Json): void => setAt(place, next)
   switch (random.below(8)) {
     case 0:
       if (Array.isArray(container)) container.splice(Number(key), 1)
@@ -60,7 +96,7 @@ export function mutateValue(random: SeededRandom, body: JsonObject): void {
       break
     case 1:
       if (Array.isArray(container)) container.splice(Number(key), 0, structuredClone(value))
-      else setAt({ container, key: random.pick(oddKeys) }, structuredClone(value))
+      else setAt({ ...place, key: random.pick(oddKeys) }, structuredClone(value))
       break
     case 2:
       put(structuredClone(valueAt(random.pick(places))))
@@ -70,7 +106,7 @@ export function mutateValue(random: SeededRandom, body: JsonObject): void {
       break
     case 4:
       if (!Array.isArray(container)) delete container[key]
-      setAt({ container, key: Array.isArray(container) ? key : random.pick(oddKeys) }, value)
+      setAt(Array.isArray(container) ? place : { ...place, key: random.pick(oddKeys) }, value)
       break
     case 5:
       put(JSON.stringify(value) ?? null)
@@ -89,12 +125,13 @@ function setAt({ container, key }: Place, value: Json): void {
   Object.defineProperty(container, key, { value, enumerable: true, configurable: true, writable: true })
 }
 
-function collectPlaces(value: Json, places: Place[] = []): Place[] {
+function collectPlaces(value: Json, inFreeTree = false, places: Place[] = []): Place[] {
   if (typeof value !== 'object' || value === null || places.length > 500) return places
-  const container = value
-  for (const key of Object.keys(container)) {
-    places.push({ container, key })
-    collectPlaces(valueAt({ container, key }), places)
+  for (const key of Object.keys(value)) {
+    const child = (value as JsonObject)[key] as Json
+    const isFree = inFreeTree || (freeKeys.includes(key) && typeof child === 'string')
+    places.push({ container: value, key, isFree })
+    collectPlaces(child, inFreeTree || freeTrees.includes(key), places)
   }
   return places
 }

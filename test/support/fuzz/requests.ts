@@ -10,6 +10,8 @@ export interface FuzzedRequest {
   readonly body: Buffer
   /** Send it without a length. */
   readonly chunked: boolean
+  /** Go away when the answer begins. */
+  readonly leaves: boolean
 }
 
 const headerValues: Readonly<Record<string, readonly string[]>> = {
@@ -43,7 +45,10 @@ const methods = ['PUT', 'DELETE', 'PATCH', 'GET', 'OPTIONS']
 /** The request that this number makes: a valid one, changed in a few places. */
 export function fuzzedRequest(seed: number, model: string): FuzzedRequest {
   const random = new SeededRandom(seed)
-  const headers: Record<string, string> = { 'content-type': 'application/json' }
+  const headers: Record<string, string> = {
+    'content-type': 'application/json',
+    'anthropic-version': '2023-06-01',
+  }
   while (random.chance(0.3)) {
     const name = random.pick(Object.keys(headerValues))
     headers[name] = random.pick(headerValues[name] as readonly string[])
@@ -55,6 +60,7 @@ export function fuzzedRequest(seed: number, model: string): FuzzedRequest {
     headers,
     body: random.chance(0.3) ? compress(headers['content-encoding'], body) : body,
     chunked: random.chance(0.05),
+    leaves: random.chance(0.03),
   }
 }
 

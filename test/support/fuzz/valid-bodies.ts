@@ -74,10 +74,13 @@ const bodies: readonly (() => JsonObject)[] = [
     messages: [user('Say OK')],
   }),
   () => ({
+    messages: [user([{ type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'AAAA' } }])],
+  }),
+  () => ({
     thinking: { type: 'adaptive' },
     context_management: { edits: [] },
     messages: [
-      user([{ type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'AAAA' } }]),
+      user('Search for x'),
       assistant([
         { type: 'server_tool_use', id: 'srvtoolu_1', name: 'web_search', input: { query: 'x' } },
         { type: 'web_search_tool_result', tool_use_id: 'srvtoolu_1', content: [{ title: 'T', url: 'u' }] },
