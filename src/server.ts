@@ -192,7 +192,9 @@ function logFinished(log: Log, report: Finished, keyName: string | null, failure
   const error = toHeadendError(failure)
   const failed = { ...line, error: error.kind, message: error.message }
   if (errorKinds[error.kind].source === 'client') log.info(failed, 'request')
-  else log.error({ ...failed, err: error.cause ?? error }, 'request')
+  else if (error.cause === undefined)
+    log.warn(failed, 'request') // refused, as when the queue is full: no fault to look into
+  else log.error({ ...failed, err: error.cause }, 'request')
 }
 
 async function settlesWithin(promise: Promise<void>, durationMs: number): Promise<boolean> {

@@ -81,7 +81,8 @@ export class GrammarSwitch {
   /** To be told of every token once it is parsed, and once before the first. */
   follow(parser: AnswerParser): void {
     const { calls, textGrammar } = this.#plan
-    if (!parser.inCall) this.#call = undefined
+    // The grammar of forced calls holds to the end of the answer.
+    if (!parser.inCall && !calls?.forced) this.#call = undefined
     // Where the text obeys a grammar, that covers calls, too.
     else if (parser.atCallStart && calls !== null && this.#call === undefined && this.#text === undefined) {
       this.#call = this.#cache.open(calls.grammar)

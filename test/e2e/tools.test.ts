@@ -122,7 +122,7 @@ describe('tools on the embedded model', () => {
   it('is forced to call some tool, or this one, whatever was said', async () => {
     const messages: Anthropic.MessageParam[] = [{ role: 'user', content: 'Hello!' }]
     const any = await client.messages.create({ model, max_tokens: 200, tools, messages, tool_choice: { type: 'any' } })
-    assert.equal(any.content[0]?.type, 'tool_use')
+    assert.ok(any.content.length > 0 && any.content.every(({ type }) => type === 'tool_use'))
     assert.ok(tools.some(({ name }) => name === callsOf(any)[0]?.name))
     const named = await client.messages.create({
       model,

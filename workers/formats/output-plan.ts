@@ -103,8 +103,14 @@ function planCalls(context: PlanContext, request: GenerateRequest): CallPlan | n
   const { kind, parallel } = request.toolChoice
   const { calls: syntax } = context.format
   if (request.tools.length === 0 || kind === 'none') return null
-  const grammar = writeGrammar(context, (builder) => callBody(builder, { syntax, parallel }, callableTools(request)))
-  return { syntax, forced: kind !== 'auto', grammar, parallel }
+  const forced = kind !== 'auto'
+  const grammar = writeGrammar(context, (builder) => {
+    const call = builder.addRule('calls', callBody(builder, { syntax, parallel }, callableTools(request)))
+    // A client that wants calls gets nothing else: behind the first one there is only another, or the end.
+    const more = forced && parallel && !context.format.harmony
+    return more ? `${call} ( [ \\n]{0,2} ${literal(builder, syntax.trigger)} ${call} )*` : call
+  })
+  return { syntax, forced, grammar, parallel }
 }
 
 function callableTools({ tools, toolChoice }: GenerateRequest): readonly Tool[] {

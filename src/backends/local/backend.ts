@@ -79,6 +79,7 @@ export async function openLocalBackend(options: LocalBackendOptions): Promise<Ba
 /** A conversation is known by how it begins: clients send all of it each time, and name none. Side requests of a session begin otherwise. */
 function conversationOf(request: GenerateRequest, session: Session): string {
   const hash = createHash('sha1').update(session.named ? session.key : '')
+  for (const { name } of request.tools) hash.update('\0').update(name)
   for (const { text } of request.system) hash.update('\0').update(text)
   for (const block of request.turns[0]?.content ?? []) if (block.kind === 'text') hash.update('\0').update(block.text)
   return hash.digest('base64')

@@ -160,7 +160,7 @@ describe('what the grammar of a call allows is read back as calls', () => {
           counts.add(calls.length)
         })
         assert.equal(Math.min(...counts), 1)
-        assert.equal(Math.max(...counts) > 1, parallel && format.calls.betweenCalls !== null)
+        assert.equal(Math.max(...counts) > 1, parallel && !format.harmony)
       }
     })
 
