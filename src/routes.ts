@@ -66,6 +66,7 @@ export function createRoutes({ protocols, services, entries, notReady, status }:
     },
     { method: 'GET', path: '/', handle: greet },
     { method: 'GET', path: '/api/hello', handle: greet },
+    ...openaiPaths.map((path): Route => ({ method: 'POST', path, handle: (exchange) => refuseOpenai(exchange) })),
   ]
 }
 
@@ -73,4 +74,13 @@ const jsonHeaders = { 'content-type': 'application/json' }
 
 function respondJson(exchange: Exchange, status: number, body: unknown, headers: Record<string, string> = {}): void {
   exchange.respond(status, { ...jsonHeaders, ...headers }, JSON.stringify(body))
+}
+
+/** Routes of the OpenAI API that are still to come. Its clients read errors of their own shape only. */
+const openaiPaths = ['/v1/chat/completions', '/v1/embeddings', '/v1/responses'] as const
+
+/** https://platform.openai.com/docs/guides/error-codes */
+function refuseOpenai(exchange: Exchange): void {
+  const message = `POST ${exchange.path} is not supported by this server yet; use POST /v1/messages`
+  respondJson(exchange, 404, { error: { message, type: 'not_found_error', param: null, code: null } })
 }

@@ -183,6 +183,7 @@ function logFinished(log: Log, report: Finished, keyName: string | null, failure
     durationMs: Math.round(durationMs * 10) / 10,
     bytesSent,
     aborted,
+    traceparent: exchange.header('traceparent') ?? undefined, // https://www.w3.org/TR/trace-context
   }
   if (failure === undefined) {
     if (probePaths.has(exchange.path)) log.debug(line, 'request')

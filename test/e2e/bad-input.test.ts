@@ -146,6 +146,16 @@ for (const transport of await transports()) {
       await assertRefused(wrong, 405, 'invalid_request_error', '')
     })
 
+    it('tells clients of the OpenAI API in their own shape that it is not there yet', async () => {
+      for (const path of ['/v1/chat/completions', '/v1/embeddings', '/v1/responses']) {
+        const response = await fetch(`${server.url}${path}`, { method: 'POST', body: '{}' })
+        assert.equal(response.status, 404)
+        const { error } = (await response.json()) as { error: Record<string, unknown> }
+        assert.deepEqual(Object.keys(error), ['message', 'type', 'param', 'code'])
+        assert.equal(error.type, 'not_found_error')
+      }
+    })
+
     it('leaves a running stream alone, whatever the others send', async () => {
       const alone = await story(server)
       const beside = story(server)
