@@ -60,23 +60,30 @@ export class GrammarSwitch {
   #call: LlamaGrammarEvaluationState | undefined
   #text: LlamaGrammarEvaluationState | undefined
   readonly #freeBias: TokenBias
-  readonly #callBias: TokenBias
-  readonly #textBias: TokenBias
+  /** Made when the grammar begins: most answers never need one, and a vocabulary may have thousands of control tokens. */
+  #callBias: TokenBias | null = null
+  #textBias: TokenBias | null = null
 
   constructor(cache: GrammarCache, plan: OutputPlan) {
     this.#cache = cache
     this.#plan = plan
     this.#freeBias = cache.ban(plan.bannedTokens, null)
-    this.#callBias = cache.ban(plan.bannedTokens, plan.spokenTokens)
-    // The grammar of a text covers calls, too, but for harmony, whose calls are messages of their own.
-    this.#textBias = plan.harmony === null ? this.#callBias : cache.ban(plan.bannedTokens, [])
     if (plan.calls?.forced) this.#call = cache.open(plan.calls.grammar)
   }
 
   readonly current = (): LlamaGrammarEvaluationState | undefined => this.#call ?? this.#text
 
-  readonly bias = (): TokenBias =>
-    this.#call !== undefined ? this.#callBias : this.#text !== undefined ? this.#textBias : this.#freeBias
+  readonly bias = (): TokenBias => {
+    const { bannedTokens, spokenTokens, harmony } = this.#plan
+    if (this.#call !== undefined) {
+      this.#callBias ??= this.#cache.ban(bannedTokens, spokenTokens)
+      return this.#callBias
+    }
+    if (this.#text === undefined) return this.#freeBias
+    // The grammar of a text covers calls, too, but for harmony, whose calls are messages of their own.
+    this.#textBias ??= this.#cache.ban(bannedTokens, harmony === null ? spokenTokens : [])
+    return this.#textBias
+  }
 
   /** To be told of every token once it is parsed, and once before the first. */
   follow(parser: AnswerParser): void {
