@@ -11,6 +11,7 @@ const benches: Readonly<Record<string, readonly string[]>> = {
   micro: ['micro/parse.ts', 'micro/frame.ts', 'micro/choose-slot.ts'],
   stall: ['stall.ts'],
   native: ['native.ts'],
+  proxy: ['proxy.ts'],
   start: ['start.ts'],
 }
 

@@ -1,20 +1,21 @@
 import { Command, CommanderError, Option } from 'commander'
+import { ConfigError } from './config/config-error.ts'
+import { nearest } from './config/nearest.ts'
+import { flagName, flagOptions, type OptionName, options } from './config/options.ts'
 import { unknownFlag } from './config.ts'
-import { ConfigError } from './config-error.ts'
-import { nearest } from './nearest.ts'
-import { flagName, flagOptions, type OptionName, options } from './options.ts'
 
-export const commands = ['serve', 'check', 'models', 'key'] as const
+export const commands = ['serve', 'check', 'models', 'key', 'replay'] as const
 
 type CommandName = (typeof commands)[number]
 
 /** The commands that read the options. */
-export type RunCommand = Exclude<CommandName, 'key'>
+export type RunCommand = Exclude<CommandName, 'key' | 'replay'>
 
 export type Invocation =
   | { readonly kind: 'help'; readonly text: string }
   | { readonly kind: 'version' }
   | { readonly kind: 'key'; readonly name: string | null; readonly json: boolean }
+  | { readonly kind: 'replay'; readonly path: string }
   | { readonly kind: 'run'; readonly command: RunCommand; readonly json: boolean; readonly flags: Flags }
 
 /** Values as typed, keyed by option name; what was not typed is absent. */
@@ -23,8 +24,8 @@ export type Flags = Readonly<Record<string, unknown>>
 const rules = `Every option is an environment variable, too (--queue-timeout-ms is
 HEADEND_QUEUE_TIMEOUT_MS), and a key of the config file (queueTimeoutMs). Flags win
 over the environment, the environment over the file. Lists: repeat the flag, or
-separate the values of the variable with commas. API keys have no flag: they come
-from --api-key-file or the variable HEADEND_API_KEY.`
+separate the values of the variable with commas. Keys have no flag: they come
+from files or the variables HEADEND_API_KEY and HEADEND_UPSTREAM_KEY.`
 
 /** @throws ConfigError naming the flag or command that is wrong */
 export function parseCommandLine(words: readonly string[]): Invocation {
@@ -36,14 +37,17 @@ export function parseCommandLine(words: readonly string[]): Invocation {
   refuseUnknown(unknown)
   const { command, name } = chooseCommand(operands)
   if (command === 'key') return { kind: 'key', name, json: json === true }
-  if (json === true && command === 'serve') throw new ConfigError(['--json belongs to check, models and key'])
+  if (json === true && (command === 'serve' || command === 'replay')) {
+    throw new ConfigError(['--json belongs to check, models and key'])
+  }
+  if (command === 'replay') return { kind: 'replay', path: name as string }
   return { kind: 'run', command, json: json === true, flags }
 }
 
 function createProgram(): Command {
   const program = new Command('headend')
     .usage(
-      '[serve] [options]\n       headend check [options]\n       headend models [options]\n       headend key [name]',
+      '[serve] [options]\n       headend check [options]\n       headend models [options]\n       headend key [name]\n       headend replay <file>',
     )
     .description(
       [
@@ -53,6 +57,7 @@ function createProgram(): Command {
         'check    validates the options, and prints each with its origin and how the models would be held',
         'models   lists the models that are on this machine',
         'key      makes an API key and the line for the file of --api-key-file',
+        'replay   shows what a recording of --record is decoded into, event by event',
       ].join('\n'),
     )
     .helpOption(false) // help is an option like any other here, so that parsing has no side effect
@@ -104,7 +109,7 @@ function refuseUnknown(unknown: readonly string[]): void {
   if (flag !== undefined) throw new ConfigError([unknownFlag(flag.replace(/=.*$/s, ''))])
 }
 
-/** `name` is the operand of `key`. */
+/** `name` is the operand of `key`, and the file of `replay`. */
 function chooseCommand(operands: readonly string[]): { command: CommandName; name: string | null } {
   const [word, ...others] = operands
   if (word === undefined) return { command: 'serve', name: null }
@@ -115,6 +120,11 @@ function chooseCommand(operands: readonly string[]): { command: CommandName; nam
     throw new ConfigError([`unknown command ${word} (${hint})`])
   }
   if (command === 'key') return { command, name: others.join(' ').replace(/\s+/g, ' ').trim() || null }
+  if (command === 'replay') {
+    const [file, ...more] = others
+    if (file !== undefined && more.length === 0) return { command, name: file }
+    throw new ConfigError(['replay needs the path of one recording: headend replay <file>'])
+  }
   if (others[0] !== undefined) throw new ConfigError([`unexpected argument ${others[0]}: options begin with --`])
   return { command, name: null }
 }

@@ -1,12 +1,23 @@
-import { isLoopback } from './admission/loopback.ts'
-import { ConfigError } from './config-error.ts'
-import { type ConfigFile, parseConfigFile } from './config-file.ts'
-import { nearest } from './nearest.ts'
-import { Refusal } from './option-kinds.ts'
-import { environmentName, flagName, flagOptions, kebabCase, type OptionName, optionNames, options } from './options.ts'
+import { ConfigError } from './config/config-error.ts'
+import { type ConfigFile, labelOf, parseConfigFile, type Written } from './config/config-file.ts'
+import { contradictions } from './config/contradictions.ts'
+import { nearest } from './config/nearest.ts'
+import {
+  environmentName,
+  flagName,
+  flagOptions,
+  kebabCase,
+  modelByDefault,
+  type OptionName,
+  type OptionValues,
+  optionNames,
+  options,
+} from './config/options.ts'
+import { readStructures, type Structures } from './config/structures.ts'
+import { Refusal } from './config/value-kinds.ts'
 
-/** What the whole program is told: one value per option, validated, read once by `main.ts` and passed down. */
-export type Config = { readonly [Name in OptionName]: ReturnType<(typeof options)[Name]['parse']> }
+/** What the whole program is told: one value per option, and the structures; validated, read once by `main.ts` and passed down. */
+export type Config = OptionValues & Structures
 
 export type Origin = 'flag' | 'environment' | 'file' | 'default'
 
@@ -39,28 +50,36 @@ export function resolveConfig(sources: Sources): ResolvedConfig {
   const problems: string[] = []
   const values = new Map<OptionName, unknown>()
   const origins = new Map<OptionName, Origin>()
+  const labels = new Map<OptionName, string>()
   for (const name of optionNames) {
     values.set(name, options[name].fallback(sources.env))
     origins.set(name, 'default')
   }
-  const settings = [
-    ...fileSettings(sources.file, problems),
-    ...environmentSettings(sources.env, problems),
-    ...flagSettings(sources.flags, problems),
-  ]
-  for (const setting of settings) {
+  const { settings: inFile, written } = readFile(sources.file, problems)
+  const settings = [...inFile, ...environmentSettings(sources.env, problems), ...flagSettings(sources.flags, problems)]
+  for (const { name, input, origin, label } of settings) {
     try {
-      values.set(setting.name, options[setting.name].parse(setting.input))
-      origins.set(setting.name, setting.origin)
+      values.set(name, options[name].parse(input))
+      origins.set(name, origin)
+      labels.set(name, label)
     } catch (cause) {
       if (!(cause instanceof Refusal)) throw cause
-      problems.push(`${setting.label}: ${cause.message}`)
+      problems.push(`${label}: ${cause.message}`)
     }
   }
-  const config = Object.fromEntries(values) as Config
-  if (problems.length === 0) problems.push(...contradictions(config))
+  const given = Object.fromEntries(values) as OptionValues
+  const label = (name: OptionName): string => labels.get(name) ?? flagName(name)
+  const structures = readStructures({ values: given, env: sources.env, written, labelOf: label }, problems)
+  const config = withModel({ ...given, ...structures }, origins.get('model') === 'default')
+  if (problems.length === 0) problems.push(...contradictions(config, (name) => labels.get(name) ?? null))
   if (problems.length > 0) throw new ConfigError(problems)
   return { config, origins: Object.fromEntries(origins) as Record<OptionName, Origin> }
+}
+
+/** A proxy alone must not load an engine; a server with nothing else to answer from has a model all the same. */
+function withModel(config: Config, isDefault: boolean): Config {
+  const isNeeded = config.upstreams.length === 0 && config.models.length === 0
+  return isDefault && isNeeded ? { ...config, model: modelByDefault } : config
 }
 
 /** The file that `--config` or `HEADEND_CONFIG` names, if any. */
@@ -69,14 +88,26 @@ export function configPath(sources: Pick<Sources, 'flags' | 'env'>): string | nu
   return typeof path === 'string' && path.trim() !== '' ? path.trim() : null
 }
 
-function* fileSettings(file: ConfigFile | null, problems: string[]): Generator<Setting> {
-  if (file === null) return
-  for (const { key, value, line } of parseConfigFile(file)) {
-    const place = `${file.path}:${line}`
-    if (key === 'config') problems.push(`${place}: config: a config file cannot name another one`)
-    else if (isOptionName(key)) yield { name: key, input: value, origin: 'file', label: `${place}: ${key}` }
-    else problems.push(`${place}: ${unknown('option', key, nearest(key, optionNames))}`)
+interface FileContent {
+  readonly settings: readonly Setting[]
+  readonly written: Readonly<Record<keyof Structures, Written | null>>
+}
+
+function readFile(file: ConfigFile | null, problems: string[]): FileContent {
+  const settings: Setting[] = []
+  const structures: Record<keyof Structures, Written | null> = { upstreams: null, models: null }
+  const names = [...optionNames, 'upstreams', 'models'] as const
+  for (const { key, written } of file === null ? [] : parseConfigFile(file)) {
+    const label = labelOf(written)
+    const name = key === 'default' ? 'defaultModel' : key // as the entries of models see it
+    const earlier = settings.find((setting) => setting.name === name)
+    if (key === 'upstreams' || key === 'models') structures[key] = written.value === null ? null : written
+    else if (key === 'config') problems.push(`${label}: a config file cannot name another one`)
+    else if (!isOptionName(name)) problems.push(`${written.place}: ${unknown('option', key, nearest(key, names))}`)
+    else if (earlier !== undefined) problems.push(`${label}: this says the same as ${earlier.label}: give one of them`)
+    else settings.push({ name, input: written.value, origin: 'file', label })
   }
+  return { settings, written: structures }
 }
 
 function* environmentSettings(env: NodeJS.ProcessEnv, problems: string[]): Generator<Setting> {
@@ -113,32 +144,20 @@ export function unknownFlag(flag: string): string {
   return unknown('option', flag, guess && flagName(guess))
 }
 
-/** As it may be shown: secrets only by their number. */
-export function redacted(config: Config): Readonly<Record<OptionName, unknown>> {
-  const shown = optionNames.map((name) => {
-    const value = config[name]
-    return [name, options[name].isSecret && Array.isArray(value) ? value.map(() => '(hidden)') : value]
-  })
-  return Object.fromEntries(shown)
+/** As it may be shown: of secrets only that they are there. Headers of upstreams count as secrets, because many are. */
+export function redacted(config: Config): Readonly<Record<keyof Config, unknown>> {
+  const shown = optionNames.map((name) => [name, options[name].isSecret ? hidden(config[name]) : config[name]])
+  const upstreams = config.upstreams.map((upstream) => ({
+    ...upstream,
+    key: hidden(upstream.key),
+    headers: Object.fromEntries(Object.keys(upstream.headers).map((name) => [name, hidden('')])),
+  }))
+  return { ...Object.fromEntries(shown), upstreams, models: config.models }
 }
 
-/** Values that are right one by one and wrong together. */
-function contradictions(config: Config): readonly string[] {
-  const problems: string[] = []
-  if (config.model.length === 0) problems.push('model: expected at least one model, such as embedded')
-  if (config.tlsCert !== null && config.tlsKey === null) problems.push('--tls-cert needs --tls-key, too')
-  if (config.tlsKey !== null && config.tlsCert === null) problems.push('--tls-key needs --tls-cert, too')
-  if (!isLoopback(config.host) && !config.allowAnonymous && config.apiKeyFile === null && config.apiKey.length === 0) {
-    problems.push(
-      `--host ${config.host}: without API keys everybody who can connect could use the models; set --api-key-file or HEADEND_API_KEY (headend key makes one), or say --allow-anonymous`,
-    )
-  }
-  if (config.bodiesBytesMax < config.bodyBytesMax) {
-    problems.push(
-      `--bodies-bytes-max (${config.bodiesBytesMax}) is below --body-bytes-max (${config.bodyBytesMax}): raise the first or lower the second`,
-    )
-  }
-  return problems
+function hidden(value: unknown): unknown {
+  if (value === null) return null
+  return Array.isArray(value) ? value.map(hidden) : '(hidden)'
 }
 
 function isOptionName(key: string): key is OptionName {

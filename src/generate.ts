@@ -1,12 +1,14 @@
 import type { Authorize } from './admission/authorize.ts'
 import type { Identify } from './admission/identity.ts'
 import type { Admission, Permit } from './admission/permits.ts'
-import type { Call } from './contract/backend.ts'
-import { errorKinds, toHeadendError } from './contract/errors.ts'
+import type { Call, RawRequest, Relay } from './contract/backend.ts'
+import { conversationKey } from './contract/conversation.ts'
+import { errorKinds, type HeadendError, toHeadendError } from './contract/errors.ts'
 import type { Exchange } from './contract/exchange.ts'
-import type { Protocol, Reply } from './contract/protocol.ts'
+import type { Draft, Protocol } from './contract/protocol.ts'
+import type { Reply } from './contract/reply.ts'
 import type { GenerateRequest } from './contract/request.ts'
-import type { Router, Target } from './router.ts'
+import type { Route, Router, Target } from './router.ts'
 
 /** What the life of a request needs of the house. */
 export interface Services {
@@ -17,8 +19,29 @@ export interface Services {
   readonly identify: Identify
   readonly resolve: Router['resolve']
   readonly admit: Admission['admit']
+  readonly dispatch: (route: Route, call: Call, conversation: () => string | null) => Journey
+  /** For the log: another target is tried, or the same once more. */
+  readonly retried: (exchange: Exchange, target: Target, error: HeadendError) => void
   /** For the log: what went wrong with this exchange. */
   readonly failed: (exchange: Exchange, cause: unknown) => void
+}
+
+/** One request's way through the targets of its route. */
+export interface Journey {
+  /**
+   * Who is asked next, after the pause that a retry needs; `null`: nobody.
+   * @param failure of the target before; `null` at first
+   * @throws HeadendError no target is fit to be asked, or the signal's reason
+   */
+  next(failure: HeadendError | null): Promise<Target | null>
+  /** Targets asked so far. */
+  readonly attempts: number
+  /** The target has begun to answer. */
+  started(target: Target): void
+  /** The target has answered to the end. */
+  succeeded(): void
+  /** In any case. */
+  end(): void
 }
 
 /** The life of one request. Each line may refuse, with the status beside it. */
@@ -26,42 +49,137 @@ export async function generate(exchange: Exchange, protocol: Protocol, services:
   try {
     const caller = services.authorize(exchange) // 401, 403
     services.guard() // 503
-    const draft = protocol.parse(await exchange.body(), exchange) // 400, 408, 413
-    const { targets } = services.resolve(draft.model) // 404
-    const request = draft.complete() // 400
-    const session = services.identify(caller, exchange, request.sessionHint)
-    const reply = protocol.openReply(exchange, request) // sends nothing yet
-    await answer(reply, request, targets, { id: exchange.id, session, signal: exchange.signal }, exchange, services)
+    const body = await exchange.body() // 408, 413
+    const draft = protocol.parse(body, exchange) // 400
+    const question = understand(draft, resolve(draft, services), body, protocol) // 404, 400
+    const session = services.identify(caller, exchange, draft.sessionHint)
+    const reply = protocol.openReply(exchange, draft) // sends nothing yet
+    await answer(
+      reply,
+      question,
+      { id: exchange.id, session, signal: exchange.signal, client: exchange },
+      exchange,
+      services,
+    )
   } catch (cause) {
     services.failed(exchange, cause)
     protocol.refuse(exchange, toHeadendError(cause))
   }
 }
 
+/** An unknown model is told after what is wrong with the request's shape, and before what is wrong with its meaning. */
+function resolve(draft: Draft, services: Services): Route {
+  try {
+    return services.resolve(draft.model)
+  } catch (cause) {
+    throw draft.fault ?? cause
+  }
+}
+
+/** A request and who may answer it. */
+interface Question {
+  readonly route: Route
+  readonly protocol: string
+  readonly raw: RawRequest
+  /** `null`: only upstreams that are given the client's own bytes can answer. */
+  readonly request: GenerateRequest | null
+}
+
+/**
+ * What headend cannot translate may still be passed on to an upstream that speaks the client's protocol: it may know more.
+ * @throws HeadendError invalid-request: nobody could answer this
+ */
+function understand(draft: Draft, route: Route, body: Uint8Array, protocol: Protocol): Question {
+  const question = { route, protocol: protocol.name, raw: { body, model: draft.model, stream: draft.stream } }
+  const relays = route.targets.filter((target) => isRelayed(target, question))
+  if (relays.length === route.targets.length) return { ...question, request: null }
+  try {
+    return { ...question, request: preset(draft.complete(), route) }
+  } catch (refusal) {
+    if (relays.length === 0) throw refusal
+    return { ...question, route: { ...route, targets: relays }, request: null }
+  }
+}
+
+/** A preset would have to be put into the client's bytes, so such requests are translated. */
+function isRelayed({ backend }: Target, { protocol, route }: Pick<Question, 'protocol' | 'route'>): boolean {
+  return backend.relay?.protocol === protocol && route.system === null
+}
+
+function preset(request: GenerateRequest, { system, outputTokensMax }: Route): GenerateRequest {
+  if (system === null && outputTokensMax === null) return request
+  const { maxTokens } = request
+  return {
+    ...request,
+    system: system === null ? request.system : [{ text: system, cacheMark: null }, ...request.system],
+    maxTokens: outputTokensMax === null ? maxTokens : Math.min(maxTokens ?? outputTokensMax, outputTokensMax),
+  }
+}
+
 async function answer(
   reply: Reply,
-  request: GenerateRequest,
-  targets: readonly Target[],
+  question: Question,
   call: Call,
   exchange: Exchange,
   services: Services,
 ): Promise<void> {
-  for (const [index, { backend, model }] of targets.entries()) {
-    let permit: Permit | null = null
-    try {
-      const prepared = await backend.prepare({ ...request, model }, call) // 400: the prompt is too long
-      permit = await services.admit(call, backend) // 429, 529
-      return await backend.generate(prepared, reply, call)
-    } catch (cause) {
-      const error = toHeadendError(cause)
-      // `started`: the first event is out, a second backend would contradict it. A status line and pings alone do not bind.
-      const mayRetry = !reply.started && errorKinds[error.kind].retry && index + 1 < targets.length
-      services.failed(exchange, cause)
-      if (!mayRetry) return reply.fail(error) // a JSON body while nothing is committed, else the stream's own error event
-    } finally {
-      permit?.release()
+  const journey = services.dispatch(question.route, call, () => conversationOf(question, call))
+  try {
+    let target = await journey.next(null)
+    reply.onStarted = () => {
+      if (target !== null) journey.started(target)
     }
+    while (target !== null) {
+      call.client.addHeader('x-headend-target', target.id)
+      if (journey.attempts > 1) call.client.addHeader('x-headend-attempts', String(journey.attempts))
+      try {
+        await attempt(target, question, reply, call, services)
+        return journey.succeeded()
+      } catch (cause) {
+        const error = toHeadendError(cause)
+        // `started`: the first event is out, a second backend would contradict it. A status line and pings alone do not bind.
+        const next = reply.started || !errorKinds[error.kind].retry ? null : await journey.next(error)
+        if (next === null) throw cause
+        services.retried(exchange, target, error)
+        target = next
+      }
+    }
+  } catch (cause) {
+    services.failed(exchange, cause)
+    reply.fail(toHeadendError(cause)) // a JSON body while nothing is committed, else the stream's own error event
+  } finally {
+    journey.end()
   }
+}
+
+async function attempt(
+  target: Target,
+  question: Question,
+  reply: Reply,
+  call: Call,
+  { admit }: Services,
+): Promise<void> {
+  const { backend, model } = target
+  const { request, raw } = question
+  let permit: Permit | null = null
+  try {
+    if (request === null || isRelayed(target, question)) {
+      permit = await admit(call, backend.lane) // 429, 529
+      await (backend.relay as Relay).generate(raw, model, reply, call)
+    } else {
+      const prepared = await backend.prepare({ ...request, model }, call) // 400: the prompt is too long
+      permit = await admit(call, backend.lane)
+      await backend.generate(prepared, reply, call)
+    }
+  } finally {
+    permit?.release()
+  }
+}
+
+/** `null`: nothing tells. */
+function conversationOf({ request }: Question, { session }: Call): string | null {
+  if (request !== null) return conversationKey(request, session)
+  return session.named ? session.key : null
 }
 
 /** Counts the prompt of a request as `generate` would. Never waits for a slot. */
@@ -69,13 +187,17 @@ export async function count(exchange: Exchange, protocol: Protocol, services: Se
   try {
     const caller = services.authorize(exchange)
     services.guard()
-    const draft = protocol.parseCount(await exchange.body(), exchange)
-    const [target] = services.resolve(draft.model).targets
-    const request = draft.complete()
-    const session = services.identify(caller, exchange, request.sessionHint)
-    const call = { id: exchange.id, session, signal: exchange.signal }
-    const { backend, model } = target as Target
-    protocol.replyCount(exchange, await backend.countTokens({ ...request, model }, call))
+    const body = await exchange.body()
+    const draft = protocol.parseCount(body, exchange)
+    const { route, raw, request } = understand(draft, resolve(draft, services), body, protocol)
+    const session = services.identify(caller, exchange, draft.sessionHint)
+    const call = { id: exchange.id, session, signal: exchange.signal, client: exchange }
+    const { backend, model } = route.targets[0] as Target
+    const tokens =
+      request === null
+        ? await (backend.relay as Relay).countTokens(raw, model, call)
+        : await backend.countTokens({ ...request, model }, call)
+    protocol.replyCount(exchange, tokens)
   } catch (cause) {
     services.failed(exchange, cause)
     protocol.refuse(exchange, toHeadendError(cause))

@@ -2,11 +2,12 @@ import { constants } from 'node:os'
 import { hashKey, hashLine, newKey } from './admission/api-keys.ts'
 import { readKeyFile } from './admission/key-file.ts'
 import { parseCommandLine, type RunCommand } from './cli.ts'
+import { readConfigFile } from './config/config-file.ts'
+import { optionNames } from './config/options.ts'
+import { summarizeModel, summarizeUpstream } from './config/structure-summary.ts'
 import { type Config, configPath, type ResolvedConfig, redacted, resolveConfig } from './config.ts'
-import { readConfigFile } from './config-file.ts'
 import { HeadendError } from './contract/errors.ts'
 import { createLog, type Log, resolveLogFormat } from './observe/log.ts'
-import { optionNames } from './options.ts'
 import type { Server } from './server.ts'
 import { version } from './version.ts'
 
@@ -40,6 +41,9 @@ async function main(words: readonly string[]): Promise<number | null> {
       return null
     case 'key':
       process.stdout.write(describeNewKey(invocation.name, invocation.json))
+      return null
+    case 'replay':
+      await showRecording(invocation.path)
       return null
     case 'run':
       return run(invocation.command, resolve(invocation.flags), invocation.json)
@@ -105,15 +109,23 @@ function untilStopped(server: Server, log: Log): Promise<number> {
   })
 }
 
-/** One line per option: name, value, origin. The file of keys is looked into, too, as its mistakes would end a start. */
+/**
+ * One line per option: name, value, origin; then upstreams, models by their targets, and how local models are held. The file of
+ * keys is looked into, too, as its mistakes would end a start.
+ */
 async function check({ config, origins }: ResolvedConfig, json: boolean): Promise<string> {
   if (config.apiKeyFile !== null) readKeyFile(config.apiKeyFile)
-  const shown = redacted(config)
-  const plans = config.backend === 'local' ? await plansOf(config) : []
-  if (json) return `${JSON.stringify({ config: shown, origins, models: plans }, null, 2)}\n`
+  const { upstreams, models: routes, ...shown } = redacted(config)
+  const plans = config.backend === 'local' && config.model.length > 0 ? await plansOf(config) : []
+  if (json) return `${JSON.stringify({ config: shown, origins, upstreams, routes, models: plans }, null, 2)}\n`
   const rows = optionNames.map((name) => [name, inWords(shown[name]), origins[name]] as const)
-  const models = plans.map(({ id, reasons }) => [`\n${id}`, ...reasons.map((reason) => `  ${reason}`), ''].join('\n'))
-  return table([['option', 'value', 'from'], ...rows]) + models.join('')
+  const summaries = [
+    ...config.upstreams.map(summarizeUpstream),
+    ...config.models.map(summarizeModel),
+    ...plans.map(({ id, reasons }) => ({ heading: id, lines: reasons })),
+  ]
+  const sections = summaries.map(({ heading, lines }) => `\n${[heading, ...lines].join('\n  ')}\n`)
+  return table([['option', 'value', 'from'], ...rows]) + sections.join('')
 }
 
 /** How each model would be held, and why. A model that is still to be fetched is not fetched for this. */
@@ -127,6 +139,12 @@ async function plansOf(config: Config): Promise<readonly { id: string; reasons: 
     ...planned.map(({ file, plan }) => ({ id: file.id, reasons: plan.reasons })),
     ...missing.map((spec) => ({ id: spec, reasons: ['not downloaded yet: planned at the first start'] })),
   ]
+}
+
+async function showRecording(path: string): Promise<void> {
+  const { readRecording } = await import('./backends/upstream/recording.ts')
+  const { replay } = await import('./backends/upstream/replay.ts')
+  for (const line of replay(readRecording(path))) process.stdout.write(`${line}\n`)
 }
 
 function inWords(value: unknown): string {
@@ -156,7 +174,7 @@ async function describeModels(config: Config, json: boolean): Promise<string> {
   const models = await listModels(config.cacheDir)
   if (json) return `${JSON.stringify({ models, configured: config.model }, null, 2)}\n`
   const rows = models.map(({ id, bytes, source, path }) => [id, `${Math.ceil(bytes / 1e6)} MB`, source, path])
-  return `${table([['id', 'size', 'source', 'file'], ...rows])}\nConfigured: ${config.model.join(', ')}\n`
+  return `${table([['id', 'size', 'source', 'file'], ...rows])}\nConfigured: ${config.model.join(', ') || 'none'}\n`
 }
 
 function table(rows: readonly (readonly string[])[]): string {

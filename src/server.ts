@@ -2,17 +2,23 @@ import { openAccess } from './admission/access.ts'
 import { createIdentify } from './admission/identity.ts'
 import { createAdmission } from './admission/permits.ts'
 import { createLoadReports } from './backends/load-reports.ts'
-import { openBackends, type ServedModel } from './backends/registry.ts'
+import { openBackends, openUpstreams, type ServedModel } from './backends/registry.ts'
+import type { Upstream } from './backends/upstream/upstream.ts'
+import { describeServer } from './banner.ts'
 import type { Config } from './config.ts'
-import { errorKinds, HeadendError, toHeadendError } from './contract/errors.ts'
+import { HeadendError, StartError } from './contract/errors.ts'
 import type { Exchange } from './contract/exchange.ts'
 import type { Services } from './generate.ts'
 import { createApp } from './http/app.ts'
-import { type Finished, listen, type Transport } from './http/server.ts'
+import { listen, type Transport } from './http/server.ts'
 import type { Log } from './observe/log.ts'
 import { createProtocols } from './protocols/registry.ts'
-import { createModelRouter, type Router } from './router.ts'
-import { createRoutes, probePaths } from './routes.ts'
+import { logFinished } from './request-log.ts'
+import type { Router } from './router.ts'
+import { createRoutes } from './routes.ts'
+import { createDispatcher } from './routing/dispatcher.ts'
+import { createModelRouter } from './routing/model-router.ts'
+import { pause } from './routing/pause.ts'
 import { version } from './version.ts'
 
 export interface Server {
@@ -39,6 +45,7 @@ type Phase = 'starting' | 'serving' | 'draining'
 export async function createServer(config: Config, log: Log, nativeThreads: number): Promise<Server> {
   let phase: Phase = 'starting'
   let models: readonly ServedModel[] = []
+  let upstreams: readonly Upstream[] = []
   let router: Router | null = null
   const running = new Set<Exchange>()
   const failures = new WeakMap<Exchange, unknown>()
@@ -46,6 +53,12 @@ export async function createServer(config: Config, log: Log, nativeThreads: numb
   const access = openAccess(config, (message) => log.warn(message))
   const protocols = createProtocols(config)
   const admission = createAdmission(config)
+  const dispatcher = createDispatcher(config, {
+    estimateWaitMs: admission.estimateWaitMs,
+    now: () => performance.now(),
+    random: Math.random,
+    pause,
+  })
   const guard = (): void => {
     if (phase === 'serving') return
     const message = phase === 'starting' ? 'The server is starting: its model is still loading' : shuttingDown
@@ -57,6 +70,12 @@ export async function createServer(config: Config, log: Log, nativeThreads: numb
     identify: createIdentify(config.trustedProxy),
     resolve: (model) => (router as Router).resolve(model), // guarded: there is one as soon as it serves
     admit: admission.admit,
+    dispatch: dispatcher.plan,
+    retried: (exchange, target, error) =>
+      log.warn(
+        { requestId: exchange.id, target: target.id, error: error.kind, message: error.message },
+        'trying again',
+      ),
     failed: (exchange, cause) => failures.set(exchange, cause),
   }
   const app = createApp({
@@ -65,7 +84,11 @@ export async function createServer(config: Config, log: Log, nativeThreads: numb
       services,
       entries: () => (router as Router).entries(),
       notReady: () => whyNotReady(phase, models),
-      status: () => describeStatus(phase, models, admission.status()),
+      status: () => ({
+        ...describeStatus(phase, models, admission.status()),
+        upstreams: upstreams.map((upstream) => upstream.status()),
+        targets: dispatcher.status(),
+      }),
     }),
     prefixes: config.pathPrefix,
     refuse(exchange, error) {
@@ -94,14 +117,28 @@ export async function createServer(config: Config, log: Log, nativeThreads: numb
   })
   if (note !== null) log.info(note)
 
+  const warn = (message: string): void => log.warn(message)
+  const destroyAll = async (): Promise<void> => {
+    await Promise.all([...models.map(({ backend }) => backend), ...upstreams].map((each) => each.destroy()))
+  }
   const reports = createLoadReports(log)
   try {
-    models = await openBackends(config, reports)
-    router = createModelRouter(models, config.modelAlias, config.defaultModel)
+    ;[models, upstreams] = await Promise.all([openBackends(config, reports), openUpstreams(config, warn)])
+    for (const { catalogue, lane } of upstreams) {
+      catalogue.watch(() => dispatcher.noteHealth(lane, catalogue.health.up !== false))
+    }
+    router = createModelRouter({
+      served: models,
+      models: config.models,
+      openUpstreams: upstreams,
+      openTarget: ({ upstream, model, quirks }) => findUpstream(upstreams, upstream).open(model, quirks),
+      modelAlias: config.modelAlias,
+      defaultModel: config.defaultModel,
+    })
     if (config.backend === 'local') warnOfFewThreads(log, models, nativeThreads)
   } catch (cause) {
     transport.destroy()
-    await Promise.all(models.map(({ backend }) => backend.destroy()))
+    await destroyAll()
     throw cause
   } finally {
     reports.end()
@@ -111,7 +148,7 @@ export async function createServer(config: Config, log: Log, nativeThreads: numb
   const url = urlOf(config, transport)
   return {
     url,
-    banner: describe(config, transport, models, url, access.needsKey),
+    banner: describeServer({ config, transport, models, upstreams, router, url, needsKey: access.needsKey }),
     async drain() {
       phase = 'draining'
       transport.stopListening()
@@ -123,21 +160,28 @@ export async function createServer(config: Config, log: Log, nativeThreads: numb
         await settlesWithin(closed, farewellMs)
       }
       transport.destroy()
-      await Promise.all(models.map(({ backend }) => backend.close()))
+      await Promise.all([...models.map(({ backend }) => backend), ...upstreams].map((each) => each.close()))
     },
     async destroy() {
       phase = 'draining'
       transport.destroy()
-      await Promise.all(models.map(({ backend }) => backend.destroy()))
+      await destroyAll()
     },
   }
 }
 
 /** Every slot may keep one thread of libuv's pool busy, and files and name look-ups need some, too. */
 function warnOfFewThreads(log: Log, models: readonly ServedModel[], nativeThreads: number): void {
-  const wanted = models.reduce((sum, { backend }) => sum + backend.capacity, 4)
+  const wanted = models.reduce((sum, { backend }) => sum + backend.lane.capacity, 4)
   if (wanted <= nativeThreads) return
   log.warn(`${nativeThreads} threads for ${wanted - 4} slots: set UV_THREADPOOL_SIZE=${wanted} in the environment`)
+}
+
+/** @throws StartError */
+function findUpstream(upstreams: readonly Upstream[], name: string): Upstream {
+  const upstream = upstreams.find((candidate) => candidate.name === name)
+  if (upstream !== undefined) return upstream
+  throw new StartError(`no upstream is named ${name}; there is ${upstreams.map((each) => each.name).join(', ')}`)
 }
 
 const shuttingDown = 'The server is shutting down'
@@ -151,7 +195,7 @@ function whyNotReady(phase: Phase, models: readonly ServedModel[]): string | nul
   return down.length === 0 ? null : `no worker is up for ${down.join(', ')}`
 }
 
-function describeStatus(phase: Phase, models: readonly ServedModel[], queue: unknown): unknown {
+function describeStatus(phase: Phase, models: readonly ServedModel[], queue: unknown): object {
   return {
     version,
     phase,
@@ -159,7 +203,7 @@ function describeStatus(phase: Phase, models: readonly ServedModel[], queue: unk
     models: models.map(({ id, backend }) => ({
       id,
       ready: backend.ready,
-      capacity: backend.capacity,
+      capacity: backend.lane.capacity,
       ...backend.status(),
     })),
   }
@@ -169,33 +213,6 @@ function transportOptions(config: Config): Parameters<typeof listen>[1] {
   const { tlsCert, tlsKey } = config
   const tls = tlsCert === null || tlsKey === null ? null : { certFile: tlsCert, keyFile: tlsKey }
   return { ...config, tls, headerBytesMax }
-}
-
-/** One line per request, at its end. A fault of ours brings its cause. */
-function logFinished(log: Log, report: Finished, keyName: string | null, failure: unknown): void {
-  const { exchange, status, bytesSent, durationMs, aborted } = report
-  const line = {
-    requestId: exchange.id,
-    method: exchange.method,
-    path: exchange.path,
-    ...(keyName === null ? {} : { key: keyName }),
-    status,
-    durationMs: Math.round(durationMs * 10) / 10,
-    bytesSent,
-    aborted,
-    traceparent: exchange.header('traceparent') ?? undefined, // https://www.w3.org/TR/trace-context
-  }
-  if (failure === undefined) {
-    if (probePaths.has(exchange.path)) log.debug(line, 'request')
-    else log.info(line, 'request')
-    return
-  }
-  const error = toHeadendError(failure)
-  const failed = { ...line, error: error.kind, message: error.message }
-  if (errorKinds[error.kind].source === 'client') log.info(failed, 'request')
-  else if (error.cause === undefined)
-    log.warn(failed, 'request') // refused, as when the queue is full: no fault to look into
-  else log.error({ ...failed, err: error.cause }, 'request')
 }
 
 async function settlesWithin(promise: Promise<void>, durationMs: number): Promise<boolean> {
@@ -215,23 +232,4 @@ function urlOf(config: Config, transport: Transport): string {
   const wildcards = new Set(['0.0.0.0', '::'])
   const host = wildcards.has(config.host) ? 'localhost' : config.host
   return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${transport.port}`
-}
-
-function describe(
-  config: Config,
-  transport: Transport,
-  models: readonly ServedModel[],
-  url: string,
-  needsKey: boolean,
-): string {
-  const engine = transport.name === 'uws' ? 'uWebSockets.js' : 'node:http'
-  const body = `{"model":"${models[0]?.id}","max_tokens":100,"messages":[{"role":"user","content":"Hello!"}]}`
-  const insecure = config.tlsCert === null ? '' : ' -k'
-  const key = needsKey ? " -H 'x-api-key: YOUR-KEY'" : ''
-  return [
-    `headend ${version} on ${engine}, Node ${process.versions.node}`,
-    ...models.map(({ summary }) => `  model  ${summary}`),
-    `  url    ${url}`,
-    `  try    curl${insecure} ${url}/v1/messages${key} -H 'content-type: application/json' -d '${body}'`,
-  ].join('\n')
 }

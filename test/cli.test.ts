@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { parseCommandLine } from '../src/cli.ts'
-import { ConfigError } from '../src/config-error.ts'
-import { flagName, flagOptions, optionNames, options } from '../src/options.ts'
+import { ConfigError } from '../src/config/config-error.ts'
+import { flagName, flagOptions, optionNames, options } from '../src/config/options.ts'
 import { version } from '../src/version.ts'
 
 const root = dirname(import.meta.dirname)
@@ -105,10 +105,13 @@ describe('command line', () => {
     ],
     [['--strict=yes'], '--strict takes no value'],
     [['modles'], 'unknown command modles (did you mean models?)'],
-    [['frobnicate'], 'unknown command frobnicate (the commands are serve, check, models, key)'],
+    [['frobnicate'], 'unknown command frobnicate (the commands are serve, check, models, key, replay)'],
     [['check', 'this'], 'unexpected argument this: options begin with --'],
     [['--port'], "option '--port <integer>' argument missing"],
     [['serve', '--json'], '--json belongs to check, models and key'],
+    [['replay', 'file', '--json'], '--json belongs to check, models and key'],
+    [['replay'], 'replay needs the path of one recording: headend replay <file>'],
+    [['replay', 'one', 'two'], 'replay needs the path of one recording: headend replay <file>'],
   ]
   for (const [words, message] of refused) {
     it(`refuses ${words.join(' ')}`, () => assert.equal(refusal(words), message))

@@ -3,28 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { readConfigFile } from '../src/config/config-file.ts'
+import { environmentName, flagName, type OptionName, optionNames, options } from '../src/config/options.ts'
 import { type Config, configPath, redacted, resolveConfig, type Sources } from '../src/config.ts'
-import { ConfigError } from '../src/config-error.ts'
-import { readConfigFile } from '../src/config-file.ts'
-import { environmentName, flagName, optionNames, options } from '../src/options.ts'
+import { fileOf as file, problems } from './support/config-sources.ts'
 
 function resolve(sources: Partial<Sources>): ReturnType<typeof resolveConfig> {
   return resolveConfig({ flags: {}, env: {}, file: null, ...sources })
-}
-
-function file(text: string): NonNullable<Sources['file']> {
-  return { path: 'headend.yaml', text }
-}
-
-/** The lines that the sources are refused with. */
-function problems(sources: Partial<Sources>): readonly string[] {
-  try {
-    resolve(sources)
-  } catch (cause) {
-    assert.ok(cause instanceof ConfigError)
-    return cause.message.split('\n')
-  }
-  throw new assert.AssertionError({ message: 'expected a ConfigError' })
 }
 
 describe('names', () => {
@@ -56,6 +41,18 @@ describe('defaults', () => {
       allowAnonymous: false,
       modelAlias: [],
       corsOrigin: [],
+      upstream: null,
+      upstreamProtocol: 'openai',
+      upstreamConcurrency: 0,
+      upstreamFirstByteTimeoutMs: 300_000,
+      upstreamIdleTimeoutMs: 300_000,
+      upstreamTotalTimeoutMs: 0,
+      upstreamRetries: 2,
+      spillAfterMs: 0,
+      hedgeAfterMs: 0,
+      recordSample: 0,
+      upstreams: [],
+      models: [],
     }
     for (const [name, value] of Object.entries(promised)) assert.deepEqual(config[name as keyof Config], value, name)
     assert.deepEqual(new Set(Object.values(origins)), new Set(['default']))
@@ -109,7 +106,7 @@ describe('precedence', () => {
 })
 
 describe('values', () => {
-  const accepted: readonly [keyof Config, unknown, unknown][] = [
+  const accepted: readonly [OptionName, unknown, unknown][] = [
     ['queueTimeoutMs', '250', 250],
     ['queueTimeoutMs', '10s', 10_000],
     ['queueTimeoutMs', '1.5s', 1500],
@@ -137,7 +134,7 @@ describe('values', () => {
     })
   }
 
-  const refused: readonly [keyof Config, unknown, RegExp][] = [
+  const refused: readonly [OptionName, unknown, RegExp][] = [
     ['port', '65536', /expected an integer from 0 to 65535, got "65536"/],
     ['port', '-1', /got "-1"/],
     ['port', '80.5', /got "80\.5"/],

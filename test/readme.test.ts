@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path'
 import { describe, it } from 'node:test'
 import { currentDocuments } from '../scripts/option-table.ts'
 import { parseCommandLine } from '../src/cli.ts'
+import { optionNames } from '../src/config/options.ts'
 import { resolveConfig } from '../src/config.ts'
-import { optionNames } from '../src/options.ts'
 
 const root = dirname(import.meta.dirname)
 const readme = readFileSync(join(root, 'README.md'), 'utf8')

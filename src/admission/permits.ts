@@ -1,10 +1,8 @@
-import type { Backend, Call } from '../contract/backend.ts'
+import type { Call, Lane } from '../contract/backend.ts'
 import { HeadendError } from '../contract/errors.ts'
 import { createServiceRate, type ServiceRate } from './service-rate.ts'
 
 export interface AdmissionOptions {
-  /** Running requests on one backend; `null`: as many as it has capacity for. */
-  readonly concurrency: number | null
   /** Running and waiting requests of one named session; 0: no limit. */
   readonly sessionConcurrency: number
   readonly sessionQueue: number
@@ -21,7 +19,9 @@ export interface Permit {
 /** The only queue in the house: whoever has a permit finds a slot or a connection free. */
 export interface Admission {
   /** @throws HeadendError session-busy, queue-full, queue-timeout, or the signal's reason */
-  admit(call: Call, backend: Backend): Promise<Permit>
+  admit(call: Call, lane: Lane): Promise<Permit>
+  /** How long a request that comes now would wait for its turn, milliseconds, as far as the requests so far tell. */
+  estimateWaitMs(lane: Lane): number
   status(): { readonly running: number; readonly waiting: number }
 }
 
@@ -32,7 +32,7 @@ interface Waiter {
   readonly leave: (cause: unknown) => void
 }
 
-interface Line {
+interface Queue {
   running: number
   readonly waiting: Set<Waiter> // in order of arrival; a set, so that leaving from the middle costs nothing
   readonly rate: ServiceRate
@@ -45,17 +45,17 @@ interface SessionCount {
 
 /** First come, first served, but for a session that has its share running already: those behind it pass. */
 export function createAdmission(options: AdmissionOptions): Admission {
-  const lines = new Map<Backend, Line>()
+  const queues = new Map<Lane, Queue>()
   const sessions = new Map<string, SessionCount>()
   let waitingCount = 0
 
-  function lineOf(backend: Backend): Line {
-    const known = lines.get(backend)
+  function queueOf(lane: Lane): Queue {
+    const known = queues.get(lane)
     if (known !== undefined) return known
-    const line: Line = { running: 0, waiting: new Set(), rate: createServiceRate() }
-    lines.set(backend, line)
-    backend.watchCapacity(() => advance(backend, line))
-    return line
+    const queue: Queue = { running: 0, waiting: new Set(), rate: createServiceRate() }
+    queues.set(lane, queue)
+    lane.watchCapacity(() => advance(lane, queue))
+    return queue
   }
 
   function countOf(call: Call): SessionCount {
@@ -70,44 +70,42 @@ export function createAdmission(options: AdmissionOptions): Admission {
     if (count.running === 0 && count.waiting === 0) sessions.delete(call.session.key)
   }
 
-  const capacityOf = (backend: Backend): number => Math.min(backend.capacity, options.concurrency ?? backend.capacity)
-
   function mayRun(call: Call): boolean {
     if (!call.session.named || options.sessionConcurrency === 0) return true
     return (sessions.get(call.session.key)?.running ?? 0) < options.sessionConcurrency
   }
 
-  function grant(call: Call, line: Line): Permit {
+  function grant(call: Call, queue: Queue): Permit {
     const startedAt = performance.now()
     const count = countOf(call)
-    line.running++
+    queue.running++
     count.running++
     let released = false
     return {
       release() {
         if (released) return
         released = true
-        line.running--
+        queue.running--
         count.running--
         forgetIdle(call, count)
-        line.rate.served(performance.now() - startedAt)
-        // A session that was at its limit may wait for another backend, so every line is asked.
-        for (const [other, otherLine] of lines) advance(other, otherLine)
+        queue.rate.served(performance.now() - startedAt)
+        // A session that was at its limit may wait for another lane, so every queue is asked.
+        for (const [other, otherQueue] of queues) advance(other, otherQueue)
       },
     }
   }
 
-  function advance(backend: Backend, line: Line): void {
-    for (const waiter of line.waiting) {
-      if (line.running >= capacityOf(backend)) return
+  function advance(lane: Lane, queue: Queue): void {
+    for (const waiter of queue.waiting) {
+      if (queue.running >= lane.capacity) return
       if (!mayRun(waiter.call)) continue
-      stopWaiting(line, waiter)
-      waiter.resolve(grant(waiter.call, line))
+      stopWaiting(queue, waiter)
+      waiter.resolve(grant(waiter.call, queue))
     }
   }
 
-  function stopWaiting(line: Line, waiter: Waiter): void {
-    line.waiting.delete(waiter)
+  function stopWaiting(queue: Queue, waiter: Waiter): void {
+    queue.waiting.delete(waiter)
     waitingCount--
     const count = countOf(waiter.call)
     count.waiting--
@@ -116,8 +114,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
     waiter.call.signal.removeEventListener('abort', waiter.leave)
   }
 
-  function refuseToWait(call: Call, backend: Backend, line: Line): void {
-    const retryAfterSeconds = line.rate.secondsUntilServed(line.waiting.size + 1, capacityOf(backend))
+  function refuseToWait(call: Call, lane: Lane, queue: Queue): void {
+    const retryAfterSeconds = queue.rate.secondsUntilServed(queue.waiting.size + 1, lane.capacity)
     const ownWaiting = sessions.get(call.session.key)?.waiting ?? 0
     if (call.session.named && options.sessionConcurrency !== 0 && ownWaiting >= options.sessionQueue) {
       const message = `This session may have ${options.sessionQueue} requests waiting, and has them; send fewer at once`
@@ -130,20 +128,20 @@ export function createAdmission(options: AdmissionOptions): Admission {
     }
   }
 
-  function wait(call: Call, backend: Backend, line: Line): Promise<Permit> {
+  function wait(call: Call, lane: Lane, queue: Queue): Promise<Permit> {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => leave(call.signal.reason)
       const leave = (cause: unknown): void => {
-        stopWaiting(line, waiter)
+        stopWaiting(queue, waiter)
         reject(cause)
       }
       const timer = setTimeout(() => {
-        const retryAfterSeconds = line.rate.secondsUntilServed(line.waiting.size, capacityOf(backend))
+        const retryAfterSeconds = queue.rate.secondsUntilServed(queue.waiting.size, lane.capacity)
         const message = 'The server is overloaded: this request waited too long in the queue; try again later'
         leave(new HeadendError('queue-timeout', message, { retryAfterSeconds }))
       }, options.queueTimeoutMs)
       const waiter: Waiter = { call, resolve, timer, leave: onAbort }
-      line.waiting.add(waiter)
+      queue.waiting.add(waiter)
       waitingCount++
       countOf(call).waiting++
       call.signal.addEventListener('abort', onAbort, { once: true })
@@ -151,16 +149,21 @@ export function createAdmission(options: AdmissionOptions): Admission {
   }
 
   return {
-    async admit(call, backend) {
+    async admit(call, lane) {
       call.signal.throwIfAborted()
-      const line = lineOf(backend)
-      if (line.running < capacityOf(backend) && mayRun(call)) return grant(call, line)
-      refuseToWait(call, backend, line)
-      return await wait(call, backend, line)
+      const queue = queueOf(lane)
+      if (queue.running < lane.capacity && mayRun(call)) return grant(call, queue)
+      refuseToWait(call, lane, queue)
+      return await wait(call, lane, queue)
+    },
+    estimateWaitMs(lane) {
+      const queue = queues.get(lane)
+      if (queue === undefined || queue.running < lane.capacity) return 0
+      return queue.rate.msUntilServed(queue.waiting.size + 1, lane.capacity)
     },
     status() {
       let running = 0
-      for (const line of lines.values()) running += line.running
+      for (const queue of queues.values()) running += queue.running
       return { running, waiting: waitingCount }
     },
   }

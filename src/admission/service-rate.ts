@@ -7,17 +7,21 @@ export interface ServiceRate {
   served(durationMs: number): void
   /** Whole seconds until `waitingCount` requests have been served by `capacity` at once; 1 to 60. */
   secondsUntilServed(waitingCount: number, capacity: number): number
+  /** As `secondsUntilServed`, milliseconds, neither rounded nor bounded; 0 until the first request has been served. */
+  msUntilServed(waitingCount: number, capacity: number): number
 }
 
 export function createServiceRate(): ServiceRate {
   let meanMs: number | null = null
+  const msUntilServed = (waitingCount: number, capacity: number): number =>
+    ((meanMs ?? 0) * waitingCount) / Math.max(capacity, 1)
   return {
+    msUntilServed,
     served(durationMs) {
       meanMs = meanMs === null ? durationMs : meanMs + (durationMs - meanMs) * weight
     },
     secondsUntilServed(waitingCount, capacity) {
-      const seconds = ((meanMs ?? 0) * waitingCount) / Math.max(capacity, 1) / 1000
-      return Math.min(Math.max(Math.ceil(seconds), 1), secondsMax)
+      return Math.min(Math.max(Math.ceil(msUntilServed(waitingCount, capacity) / 1000), 1), secondsMax)
     },
   }
 }

@@ -8,6 +8,9 @@ import type { Backend } from '../contract/backend.ts'
 import { createEchoBackend } from './echo/backend.ts'
 import { openLocalBackend } from './local/backend.ts'
 import type { PoolReports } from './local/supervised-pool.ts'
+import { createRecorder } from './upstream/recorder.ts'
+import type { UpstreamSettings } from './upstream/settings.ts'
+import { openUpstream, type Upstream } from './upstream/upstream.ts'
 
 /** What backends need to know of the configuration. */
 export interface BackendSettings extends ResourceSettings {
@@ -43,7 +46,7 @@ export async function openBackends(
   reports: BackendReports,
 ): Promise<readonly ServedModel[]> {
   if (settings.backend === 'echo') {
-    const backend = createEchoBackend(echoCapacity)
+    const backend = createEchoBackend(settings.concurrency ?? echoCapacity)
     return [{ id: 'echo', displayName: 'Echo', backend, summary: 'echo (scripted, no model)' }]
   }
   const served: ServedModel[] = []
@@ -56,6 +59,34 @@ export async function openBackends(
     await Promise.all(served.map(({ backend }) => backend.destroy()))
     throw cause
   }
+}
+
+export interface AllUpstreamSettings {
+  readonly upstreams: readonly UpstreamSettings[]
+  /** Folder of recordings; `null`: nothing is recorded. */
+  readonly record: string | null
+  readonly recordSample: number
+}
+
+/** How long a start waits for upstreams to say what they have. Those that take longer are served as soon as they do. */
+const firstListMs = 3000
+
+/** @param warn what the operator should know, one line */
+export async function openUpstreams(
+  settings: AllUpstreamSettings,
+  warn: (message: string) => void,
+): Promise<readonly Upstream[]> {
+  const { record: directory, recordSample: sample } = settings
+  const recorder = directory === null ? null : createRecorder({ directory, sample }, warn)
+  const upstreams = settings.upstreams.map((upstream) => openUpstream(upstream, recorder, warn))
+  const listed = Promise.all(upstreams.map(({ catalogue }) => catalogue.refresh()))
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, firstListMs)
+  })
+  await Promise.race([listed, late])
+  clearTimeout(timer)
+  return upstreams
 }
 
 export interface PlannedModel {
@@ -72,6 +103,7 @@ export async function planModels(
   settings: BackendSettings,
   onProgress: (progress: DownloadProgress) => void,
 ): Promise<readonly PlannedModel[]> {
+  if (settings.model.length === 0) return [] // looking for GPUs would load the engine
   const hardware = readHardware(settings.gpuLayers === 0 ? [] : await findGpus())
   let memoryBytes = hardware.memoryBytes
   const planned: PlannedModel[] = []
@@ -96,6 +128,7 @@ async function openModel(
     name: file.id,
     createdAt: file.createdAt,
     workerCount: plan.workers,
+    concurrency: settings.concurrency,
     load: {
       modelPath: file.path,
       threads: plan.threads,

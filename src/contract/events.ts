@@ -29,6 +29,8 @@ export interface Usage {
 }
 
 export interface EventSink {
+  /** The reader's socket is full. Who can pause at no cost, as a socket can, does so now; a model goes on until `write` says no. */
+  readonly congested: boolean
   /** Takes the event in any case; `false` asks the producer to await `drained()` before the next one. */
   write(event: StreamEvent): boolean
   /** Resolves when the sink wants more; rejects once the client has gone. */

@@ -16,6 +16,8 @@ export interface Exchange {
   readonly committed: boolean
   /** `name` in lower case. Repeated headers are joined with ', '. */
   header(name: string): string | null
+  /** Goes out with the response, whoever writes it; without effect once something was sent. Of two with one name the later holds. */
+  addHeader(name: string, value: string): void
   /**
    * The whole body, decoded from gzip where the client says so.
    * @throws HeadendError body-too-large, body-timeout, invalid-request (content-encoding), client-gone
@@ -40,6 +42,8 @@ export interface FrameWriter {
   readonly writable: boolean
   /** Takes the frame in any case; `false` asks the producer to await `drained()`. All frames of one tick leave in one write. */
   write(frame: string): boolean
+  /** As `write`, for bytes that are passed on as they came: whole frames, so that a ping never falls into one. */
+  writeBytes(frames: Uint8Array): boolean
   /** Resolves when the socket takes more; rejects with the signal's reason once the client has gone. */
   drained(): Promise<void>
   /** Sends what is pending and ends the response. */

@@ -1,20 +1,22 @@
 import type { ModelFacts } from './backend.ts'
 import type { HeadendError } from './errors.ts'
-import type { EventSink } from './events.ts'
 import type { Exchange } from './exchange.ts'
+import type { Reply } from './reply.ts'
 import type { GenerateRequest } from './request.ts'
-
-/** The answer to one exchange: a stream encoder or a message builder. Sends nothing before it must. */
-export interface Reply extends EventSink {
-  /** The first event is out: another backend would contradict it. */
-  readonly started: boolean
-  /** A JSON error body while nothing is committed, else the stream's own error event. */
-  fail(error: HeadendError): void
-}
 
 /** A request whose shape is right. What it means is looked at when its model is known, because an unknown model is told first. */
 export interface Draft {
   readonly model: string
+  readonly stream: boolean
+  /** Thinking blocks of the answer carry their text. */
+  readonly showsThinking: boolean
+  /** A session that the body names (the session part of `metadata.user_id`, `prompt_cache_key`). */
+  readonly sessionHint: string | null
+  /**
+   * It asks for what only the hosted service has, as far as its shape tells: an upstream may well serve that, nobody else can.
+   * `complete` throws it, too.
+   */
+  readonly fault: HeadendError | null
   /** @throws HeadendError invalid-request, naming the field */
   complete(): GenerateRequest
 }
@@ -26,7 +28,7 @@ export interface Protocol {
   parse(body: Uint8Array, exchange: Exchange): Draft
   /** As `parse`, for the counting route: fields of generation may be missing. */
   parseCount(body: Uint8Array, exchange: Exchange): Draft
-  openReply(exchange: Exchange, request: GenerateRequest): Reply
+  openReply(exchange: Exchange, draft: Draft): Reply
   replyCount(exchange: Exchange, inputTokens: number): void
   refuse(exchange: Exchange, error: HeadendError): void
   /** The JSON of an error, for answers to what never became an exchange. */

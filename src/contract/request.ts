@@ -40,6 +40,8 @@ export interface Tool {
   readonly name: string
   readonly description: string | null
   readonly inputSchema: Readonly<Record<string, unknown>>
+  /** Calls must fit the schema exactly. Local models' calls always do. */
+  readonly strict: boolean
   readonly cacheMark: CacheMark
 }
 
@@ -88,6 +90,6 @@ export interface GenerateRequest {
   readonly sampling: Sampling
   readonly stopSequences: readonly string[]
   readonly stream: boolean
-  /** A session that the body names (the session part of `metadata.user_id`, `prompt_cache_key`). */
-  readonly sessionHint: string | null
+  /** Who uses the client, as the client says (`metadata.user_id`); only upstreams that ask for it are told, and then a hash. */
+  readonly userId: string | null
 }

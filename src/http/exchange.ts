@@ -36,6 +36,7 @@ export abstract class HttpExchange implements IncomingExchange, FrameSink {
   #bodyReceived = false
   #bodyClock: NodeJS.Timeout | null = null
   #status: number | null = null
+  #addedHeaders: Record<string, string> | null = null
   #writer: SseWriter | null = null
   #bytesSent = 0
   #over = false
@@ -51,6 +52,7 @@ export abstract class HttpExchange implements IncomingExchange, FrameSink {
   abstract get remoteAddress(): string
   abstract header(name: string): string | null
   abstract send(text: string): boolean
+  abstract sendBytes(bytes: Uint8Array): boolean
   abstract finish(text: string): void
   abstract stalled(isStalled: boolean): void
   /** The body is wanted: its pieces may come, and the clock of the body is to run while they are waited for. */
@@ -75,6 +77,11 @@ export abstract class HttpExchange implements IncomingExchange, FrameSink {
 
   get committed(): boolean {
     return this.#status !== null
+  }
+
+  addHeader(name: string, value: string): void {
+    this.#addedHeaders ??= {}
+    this.#addedHeaders[name] = value
   }
 
   body(): Promise<Uint8Array> {
@@ -163,8 +170,8 @@ export abstract class HttpExchange implements IncomingExchange, FrameSink {
     this.#writer?.wake()
   }
 
-  protected countBytes(text: string): void {
-    this.#bytesSent += Buffer.byteLength(text)
+  protected countBytes(body: string | Uint8Array): void {
+    this.#bytesSent += Buffer.byteLength(body)
   }
 
   protected readerStalled(): void {
@@ -210,7 +217,8 @@ export abstract class HttpExchange implements IncomingExchange, FrameSink {
   }
 
   #commit(status: number, ownHeaders: Readonly<Record<string, string>>): ResponseHead {
-    const headers = this.extraHeaders === null ? ownHeaders : { ...ownHeaders, ...this.extraHeaders }
+    const isPlain = this.extraHeaders === null && this.#addedHeaders === null
+    const headers = isPlain ? ownHeaders : { ...ownHeaders, ...this.extraHeaders, ...this.#addedHeaders }
     this.#status = status
     this.stopBodyClock()
     const linger = this.#body?.failed === true && !this.#bodyReceived

@@ -41,6 +41,11 @@ export class NodeExchange extends HttpExchange {
     return this.#response.write(text)
   }
 
+  sendBytes(bytes: Uint8Array): boolean {
+    this.countBytes(bytes)
+    return this.#response.write(bytes)
+  }
+
   finish(text: string): void {
     this.countBytes(text)
     this.#response.end(text)

@@ -6,6 +6,8 @@ import { type Ticked, ticksPerPing } from './ping.ts'
 export interface FrameSink {
   /** One corked write. The text is kept in any case, so it is never sent again; `false`: the socket is full. */
   send(text: string): boolean
+  /** As `send`. */
+  sendBytes(bytes: Uint8Array): boolean
   /** Sends the rest and ends the response in the same write. */
   finish(text: string): void
   /** `true`: the reader has fallen behind and its time runs. `false`: it has taken something. */
@@ -51,6 +53,16 @@ export class SseWriter implements FrameWriter, Ticked {
     this.#silentTicks = 0
     this.#schedule()
     this.#pending += frame
+    return this.#writable
+  }
+
+  /** Leaves at once: whoever passes bytes on has gathered them already. */
+  writeBytes(frames: Uint8Array): boolean {
+    if (this.#isGone) return false
+    if (this.#phase !== 'open') return true
+    this.#silentTicks = 0
+    if (this.#pending !== '') this.#setWritable(this.#sink.send(this.#takePending()))
+    this.#setWritable(this.#sink.sendBytes(frames))
     return this.#writable
   }
 
@@ -105,6 +117,7 @@ export class SseWriter implements FrameWriter, Ticked {
     if (this.#isGone || this.#phase === 'ended') return
     // An end behind a full socket waits for wake(): until then the stall clock is ours, and so is the report of the end.
     if (this.#phase === 'ending' && !this.#writable) return
+    if (this.#phase === 'open' && this.#pending === '' && !this.#writable) return // the bytes that left since had the head before them
     if (this.#phase === 'open' || this.#pending.length > lastWriteLengthMax) {
       this.#setWritable(this.#sink.send(this.#takePending())) // a write may succeed before wake(): that releases waiters, too
     }

@@ -27,7 +27,7 @@ export class UwsExchange extends HttpExchange {
   #hasBodyBegun = false
   #head: ResponseHead | null = null
   #corked: () => void = nothing
-  #outgoing = ''
+  #outgoing: string | Uint8Array = ''
   #isAccepted = true
   #stallClock: NodeJS.Timeout | null = null
 
@@ -57,9 +57,16 @@ export class UwsExchange extends HttpExchange {
 
   send(text: string): boolean {
     // The header block ends with the first frame: uWebSockets.js has no way to send it alone.
-    if (text === '') return true
-    this.countBytes(text)
-    this.#outgoing = text
+    return text === '' ? true : this.#write(text)
+  }
+
+  sendBytes(bytes: Uint8Array): boolean {
+    return this.#write(bytes)
+  }
+
+  #write(body: string | Uint8Array): boolean {
+    this.countBytes(body)
+    this.#outgoing = body
     this.#response.cork(this.#corked)
     return this.#isAccepted
   }

@@ -155,6 +155,7 @@ export const customToolSchema = {
     description: nullableString,
     input_schema: { type: 'object', required: ['type'], properties: { type: { const: 'object' } } },
     cache_control: cacheControl,
+    strict: { type: ['boolean', 'null'] },
   },
 } as const
 

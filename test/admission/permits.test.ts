@@ -9,7 +9,6 @@ import { callOf } from '../support/generate-requests.ts'
 
 function admissionOf(options: Partial<AdmissionOptions> = {}): Admission {
   return createAdmission({
-    concurrency: null,
     sessionConcurrency: 4,
     sessionQueue: 64,
     queue: 1024,
@@ -36,7 +35,7 @@ function ask(admission: Admission, backend: Backend, session: string | null = nu
   const gone = new AbortController()
   const visitor: Visitor = { gone, state: 'waiting', permit: null, cause: null }
   guestBook.push(visitor)
-  admission.admit(callOf(gone.signal, session ?? 'crowd', session !== null), backend).then(
+  admission.admit(callOf(gone.signal, session ?? 'crowd', session !== null), backend.lane).then(
     (permit) => {
       visitor.permit = permit
       visitor.state = 'running'
@@ -74,15 +73,6 @@ test('as many run as the backend has capacity for; the rest come in order of arr
   assert.equal(await states(visitors), 'rrrrr')
   visitors[4]?.permit?.release()
   assert.deepEqual(admission.status(), { running: 0, waiting: 0 })
-})
-
-test('concurrency lowers what the backend could take, and never raises it', async () => {
-  const one = admissionOf({ concurrency: 1 })
-  const backend = new FakeBackend(4)
-  assert.equal(await states([ask(one, backend), ask(one, backend)]), 'rw')
-  const many = admissionOf({ concurrency: 10 })
-  const small = new FakeBackend(1)
-  assert.equal(await states([ask(many, small), ask(many, small)]), 'rw')
 })
 
 test('backends have lines of their own', async () => {

@@ -50,7 +50,7 @@ before(async () => {
     reports: { loading: () => {}, trouble: (message) => troubles.push(message) },
   })
   let wake = (): void => {}
-  backend.watchCapacity(() => wake())
+  backend.lane.watchCapacity(() => wake())
   capacityChange = () =>
     new Promise((resolve) => {
       wake = resolve
@@ -87,13 +87,13 @@ test('a decode worker that dies fails its own requests and is replaced', async (
     })
   }
   assert.equal(backend.ready, false)
-  assert.equal(backend.capacity, 0)
+  assert.equal(backend.lane.capacity, 0)
   assert.deepEqual(decodeWorkerIds(backend), [])
   await assert.rejects(backend.prepare(story, callOf()), { kind: 'unavailable', retryAfterSeconds: 2 })
   assert.ok(troubles.some((message) => /lost and is being replaced/.test(message)))
 
   await untilReady(backend)
-  assert.equal(backend.capacity, 4)
+  assert.equal(backend.lane.capacity, 4)
   assert.equal(busySlots(backend), 0)
   assert.equal((await ask(backend, requestOf('Hello!'))).text, 'Hello! How can I help you today?')
 })

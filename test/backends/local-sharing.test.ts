@@ -30,7 +30,6 @@ function clientGone(): HeadendError {
 
 test('eight requests on four slots: all are answered, at most four at once, and none is mixed', async () => {
   const { admit } = createAdmission({
-    concurrency: null,
     sessionConcurrency: 0,
     sessionQueue: 0,
     queue: 100,
@@ -44,7 +43,7 @@ test('eight requests on four slots: all are answered, at most four at once, and 
   const answers = await Promise.all(
     prepared.map(async (prompt) => {
       const call = callOf()
-      const permit = await admit(call, backend)
+      const permit = await admit(call, backend.lane)
       const sink = new CollectingSink()
       sink.once('event', () => busy.push(busySlots(backend)))
       try {
@@ -175,4 +174,15 @@ test('a reader that never takes anything is let go by its abort', async () => {
   gone.abort(new HeadendError('reader-stalled', 'The reader took nothing for a minute'))
   await assert.rejects(answered, (error) => error === gone.signal.reason)
   assert.equal(busySlots(backend), 0)
+})
+
+test('concurrency lowers what the slots could take, and never raises it', async () => {
+  for (const [concurrency, capacity] of [
+    [1, 1],
+    [10, 2],
+  ] as const) {
+    const small = await openTestBackend({ load: { slotCount: 2 }, concurrency })
+    assert.equal(small.lane.capacity, capacity)
+    await small.destroy()
+  }
 })

@@ -85,6 +85,25 @@ export function requestCases(name: TransportName): void {
     }
   })
 
+  test('added headers go out with the response, the later of two with one name', async (t) => {
+    const { connect } = await start(t, name, (exchange) => {
+      exchange.addHeader('x-target', 'first')
+      exchange.addHeader('x-target', 'second')
+      if (exchange.path === '/whole') exchange.respond(200, { 'content-type': 'text/plain' }, 'whole')
+      else exchange.openStream(200, { 'content-type': 'text/plain' }, { pingFrame: '' }).end()
+      exchange.addHeader('x-late', 'without effect')
+    })
+    for (const path of ['/whole', '/stream']) {
+      const client = await connect()
+      client.write(get(path))
+      const { headers } = await client.response()
+      assert.deepEqual(
+        ['x-target', 'content-type', 'x-late'].map((header) => headers.get(header) ?? null),
+        ['second', 'text/plain', null],
+      )
+    }
+  })
+
   test('bytes are sent as they are', async (t) => {
     const { connect } = await start(t, name, (exchange) => exchange.respond(200, {}, new TextEncoder().encode('é')))
     const client = await connect()

@@ -13,6 +13,11 @@ class FakeSink implements FrameSink {
     return !this.isFull
   }
 
+  sendBytes(bytes: Uint8Array): boolean {
+    this.log.push(`bytes ${Buffer.from(bytes)}`)
+    return !this.isFull
+  }
+
   finish(text: string): void {
     this.log.push(`finish ${text}`)
   }

@@ -67,6 +67,26 @@ export function streamCases(name: TransportName): void {
     await client.until('3\r\nabc')
   })
 
+  test('bytes leave between the frames as they are, in order, also behind a full socket', async (t) => {
+    const flood = Buffer.from('0123456789abcdef'.repeat(16_384))
+    const { connect, finished } = await start(t, name, async (exchange) => {
+      const writer = exchange.openStream(200, sse, silent)
+      writer.write('first ')
+      writer.writeBytes(new Uint8Array([0xf0, 0x9f])) // half of a character is passed on, too
+      writer.writeBytes(new Uint8Array([0xa6, 0x99]))
+      writer.write(' then ')
+      for (let count = 0; count < 40; count++) if (!writer.writeBytes(flood)) await writer.drained()
+      writer.write('last')
+      writer.end()
+      assert.equal(writer.writeBytes(flood), true, 'behind the end it is dropped')
+    })
+    const client = await connect()
+    client.write(get('/'))
+    const { body } = await client.response()
+    assert.equal(body, `first 🦙 then ${flood.toString().repeat(40)}last`)
+    assert.equal((await finished()).bytesSent, Buffer.byteLength(body))
+  })
+
   test('an empty stream is an empty body', async (t) => {
     const { connect } = await start(t, name, (exchange) => exchange.openStream(204 + 1, sse, silent).end())
     const client = await connect()

@@ -11,8 +11,8 @@ const { anthropic } = createProtocols({ commitAfterMs: 10_000, streamBufferBytes
 for (const stream of [true, false]) {
   test(`a request with stream: ${stream} from its bytes to the last byte of its answer`, () => {
     const exchange = new RecordingExchange()
-    const request = anthropic.parse(requestWith({ stream, model: 'alias' }), exchange).complete()
-    const reply = anthropic.openReply(exchange, request)
+    const draft = anthropic.parse(requestWith({ stream, model: 'alias' }), exchange)
+    const reply = anthropic.openReply(exchange, draft)
     for (const event of [start(), ...textBlock(0, 'hello'), finish('end-turn')]) reply.write(event)
     const sent = stream ? exchange.writer.text : exchange.response?.body
     assert.match(sent ?? '', /"model":"alias"/)

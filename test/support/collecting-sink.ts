@@ -7,6 +7,10 @@ type Finish = StreamEvent & { readonly type: 'finish' }
 export class CollectingSink extends EventEmitter<{ event: [StreamEvent] }> implements EventSink {
   readonly events: StreamEvent[] = []
 
+  get congested(): boolean {
+    return false
+  }
+
   write(event: StreamEvent): boolean {
     this.events.push(event)
     this.emit('event', event)

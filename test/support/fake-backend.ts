@@ -1,9 +1,12 @@
 import { EventEmitter } from 'node:events'
-import type { Backend, ModelFacts } from '../../src/contract/backend.ts'
+import type { Backend, Lane, ModelFacts } from '../../src/contract/backend.ts'
 
 /** A backend that has room and nothing else. */
-export class FakeBackend extends EventEmitter<{ change: [] }> implements Backend {
+export class FakeBackend extends EventEmitter<{ change: [] }> implements Backend, Lane {
+  /** Its own: a test that changes the capacity needs no second object. */
+  readonly lane = this
   readonly name = 'fake'
+  readonly exists = true
   readonly ready = true
   capacity: number
 

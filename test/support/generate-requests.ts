@@ -17,7 +17,7 @@ export function requestOf(text: string, overrides: Partial<GenerateRequest> = {}
     sampling: { temperature: 0, topP: null, topK: null, minP: null, seed: null },
     stopSequences: [],
     stream: true,
-    sessionHint: null,
+    userId: null,
     ...overrides,
   }
 }
@@ -42,5 +42,6 @@ let calls = 0
 
 export function callOf(signal: AbortSignal = new AbortController().signal, session = 'crowd', named = false): Call {
   calls++
-  return { id: `req_${calls}`, session: { key: session, named }, signal }
+  const client = { header: () => null, addHeader: () => {} }
+  return { id: `req_${calls}`, session: { key: session, named }, signal, client }
 }

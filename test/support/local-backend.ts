@@ -11,15 +11,22 @@ export const embeddedModelPath = fileURLToPath(new URL('../../models/headend-tin
 export interface TestBackendOptions {
   readonly load?: Partial<LocalBackendOptions['load']>
   readonly workerCount?: number
+  readonly concurrency?: number | null
   readonly reports?: LocalBackendOptions['reports']
 }
 
 /** The embedded model in real worker threads, as in production: one worker of four slots unless said otherwise. */
-export function openTestBackend({ load, workerCount = 1, reports }: TestBackendOptions = {}): Promise<Backend> {
+export function openTestBackend({
+  load,
+  workerCount = 1,
+  concurrency = null,
+  reports,
+}: TestBackendOptions = {}): Promise<Backend> {
   return openLocalBackend({
     name: 'headend-tiny',
     createdAt: new Date(0),
     workerCount,
+    concurrency,
     load: {
       modelPath: embeddedModelPath,
       threads: 1,

@@ -23,6 +23,10 @@ export class RecordingWriter implements FrameWriter {
     return this.writable
   }
 
+  writeBytes(frames: Uint8Array): boolean {
+    return this.write(Buffer.from(frames).toString())
+  }
+
   drained(): Promise<void> {
     if (this.writable) return Promise.resolve()
     this.#waiting ??= withResolvers()
@@ -53,6 +57,7 @@ export class RecordingExchange implements Exchange {
   readonly query = new URLSearchParams()
   readonly remoteAddress = '127.0.0.1'
   readonly writer = new RecordingWriter()
+  readonly addedHeaders: Record<string, string> = {}
   response: RecordedResponse | null = null
   stream: {
     readonly status: number
@@ -77,6 +82,10 @@ export class RecordingExchange implements Exchange {
 
   header(name: string): string | null {
     return this.#headers[name] ?? null
+  }
+
+  addHeader(name: string, value: string): void {
+    this.addedHeaders[name] = value
   }
 
   body(): Promise<Uint8Array> {

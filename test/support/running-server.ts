@@ -7,12 +7,17 @@ export interface RunningServer extends Server {
   readonly client: Anthropic
 }
 
-/** A whole server on a free port, as `headend serve` with these flags and variables would be. */
+/**
+ * A whole server on a free port, as `headend serve` with these flags and variables would be.
+ * @param fileText of a config file, YAML or JSON
+ */
 export async function startServer(
   flags: Record<string, unknown> = {},
   env: NodeJS.ProcessEnv = {},
+  fileText: string | null = null,
 ): Promise<RunningServer> {
-  const { config } = resolveConfig({ flags: { port: '0', ...flags }, env, file: null })
+  const file = fileText === null ? null : { path: 'headend.yaml', text: fileText }
+  const { config } = resolveConfig({ flags: { port: '0', ...flags }, env, file })
   const server = await createServer(config, createLog({ level: 'silent', format: 'json' }), 4)
   const client = new Anthropic({ baseURL: server.url, apiKey: 'not-needed', maxRetries: 0 })
   return { ...server, client }

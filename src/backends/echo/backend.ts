@@ -16,9 +16,9 @@ const contextTokens = 200_000
 export function createEchoBackend(capacity: number): Backend {
   return {
     name: 'echo',
-    capacity,
+    lane: { capacity, watchCapacity: () => {} },
+    exists: true,
     ready: true,
-    watchCapacity: () => {},
     facts: () => ({ contextTokens, createdAt: new Date(0), capabilities: null }),
     status: () => ({ kind: 'echo' }),
     async prepare(request): Promise<EchoPrepared> {

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import type { EncodedPrompt, LoadTask } from '../../../workers/messages.ts'
-import type { Backend, Prepared, Session } from '../../contract/backend.ts'
+import type { Backend, Prepared } from '../../contract/backend.ts'
+import { conversationKey } from '../../contract/conversation.ts'
 import { HeadendError } from '../../contract/errors.ts'
 import type { GenerateRequest } from '../../contract/request.ts'
 import { openDecodePool } from './pool.ts'
@@ -11,6 +11,8 @@ export interface LocalBackendOptions {
   readonly name: string
   readonly createdAt: Date
   readonly workerCount: number
+  /** Requests that run at once; `null`: as many as there are slots. */
+  readonly concurrency: number | null
   readonly load: Omit<LoadTask, 'type' | 'port'>
   readonly reports: PoolReports
 }
@@ -31,13 +33,16 @@ export async function openLocalBackend(options: LocalBackendOptions): Promise<Ba
 
   return {
     name,
-    get capacity() {
-      return pool.slotCount
+    lane: {
+      get capacity() {
+        return Math.min(pool.slotCount, options.concurrency ?? pool.slotCount)
+      },
+      watchCapacity: (listener) => pool.watch(listener),
     },
+    exists: true,
     get ready() {
       return pool.slotCount > 0 && tokenizer.ready
     },
-    watchCapacity: (listener) => pool.watch(listener),
     facts: () => ({
       contextTokens: load.contextTokens,
       createdAt: options.createdAt,
@@ -58,7 +63,7 @@ export async function openLocalBackend(options: LocalBackendOptions): Promise<Ba
         promptTokens: prompt.tokens.length,
         prompt,
         request,
-        conversation: conversationOf(request, call.session),
+        conversation: conversationKey(request, call.session),
       }
     },
     countTokens: (request) => tokenizer.countTokens(request),
@@ -74,15 +79,6 @@ export async function openLocalBackend(options: LocalBackendOptions): Promise<Ba
       await Promise.all([pool.destroy(), tokenizer.close()])
     },
   }
-}
-
-/** A conversation is known by how it begins: clients send all of it each time, and name none. Side requests of a session begin otherwise. */
-function conversationOf(request: GenerateRequest, session: Session): string {
-  const hash = createHash('sha1').update(session.named ? session.key : '')
-  for (const { name } of request.tools) hash.update('\0').update(name)
-  for (const { text } of request.system) hash.update('\0').update(text)
-  for (const block of request.turns[0]?.content ?? []) if (block.kind === 'text') hash.update('\0').update(block.text)
-  return hash.digest('base64')
 }
 
 /** Clients compact their conversation, or lower `max_tokens`, on exactly these wordings (api-surface.md section 3). */

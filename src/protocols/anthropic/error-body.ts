@@ -11,16 +11,24 @@ const errorTypes = {
   unauthenticated: 'authentication_error',
   forbidden: 'permission_error',
   'not-found': 'not_found_error',
+  'upstream-not-found': 'not_found_error',
   'method-not-allowed': 'invalid_request_error',
   'body-timeout': 'invalid_request_error',
   'body-too-large': 'request_too_large',
   'session-busy': 'rate_limit_error',
+  'upstream-limited': 'rate_limit_error',
   'client-gone': 'api_error', // never sent, as the next one
   'reader-stalled': 'api_error',
   internal: 'api_error',
   'worker-lost': 'api_error',
+  'upstream-unauthorized': 'api_error',
+  'upstream-unreachable': 'api_error',
+  'upstream-failed': 'api_error',
+  'upstream-malformed': 'api_error',
   unavailable: 'overloaded_error',
   'deadline-passed': 'timeout_error',
+  'upstream-timeout': 'timeout_error',
+  'upstream-overloaded': 'overloaded_error',
   'queue-full': 'overloaded_error',
   'queue-timeout': 'overloaded_error',
 } as const satisfies Record<ErrorKind, ErrorType>
@@ -40,7 +48,9 @@ export function encodeError(failure: HeadendError, requestId: string): string {
 /** Answers with the error's status and JSON body; does nothing when the client has gone. */
 export function refuse(exchange: Exchange, error: HeadendError): void {
   if (!hasReader(error)) return
-  exchange.respond(errorKinds[error.kind].status, headersOf(error), encodeError(error, exchange.id))
+  const { relayed } = error
+  if (relayed?.protocol === 'anthropic') exchange.respond(relayed.status, relayed.headers, relayed.body)
+  else exchange.respond(errorKinds[error.kind].status, headersOf(error), encodeError(error, exchange.id))
 }
 
 function headersOf({ headers, retryAfterSeconds }: HeadendError): Readonly<Record<string, string>> {

@@ -1,7 +1,7 @@
 import type { HeadendError } from '../../contract/errors.ts'
 import type { BlockHead, StreamEvent } from '../../contract/events.ts'
 import type { Exchange } from '../../contract/exchange.ts'
-import type { Reply } from '../../contract/protocol.ts'
+import type { Reply, ReplyRelay } from '../../contract/reply.ts'
 import { repairJsonObject } from '../../text/json-prefix.ts'
 import type { MessageContent } from '../../wire/anthropic-reply.ts'
 import { refuse } from './error-body.ts'
@@ -15,8 +15,11 @@ import { knowsContextFull } from './version.ts'
  * status. What it holds is bounded by the token limit, so it never asks the producer to wait.
  */
 export class MessageBuilder implements Reply {
+  /** Everything is held until the end: there is no socket to wait for. */
+  readonly congested = false
   /** Until the message is out another backend may begin again: its `start` drops what there was. */
   started = false
+  onStarted = nothing
   readonly #exchange: Exchange
   readonly #options: ReplyOptions
   #content: MessageContent[] = []
@@ -27,6 +30,10 @@ export class MessageBuilder implements Reply {
   constructor(exchange: Exchange, options: ReplyOptions) {
     this.#exchange = exchange
     this.#options = options
+  }
+
+  get relay(): ReplyRelay {
+    return { kind: 'whole', respond: (headers, body) => this.#respond(headers, body) }
   }
 
   write(event: StreamEvent): boolean {
@@ -96,7 +103,14 @@ export class MessageBuilder implements Reply {
       stop_sequence: event.stopSequence,
       stop_details: stopDetails(event),
     })
+    this.#respond({}, body)
+  }
+
+  #respond(headers: Readonly<Record<string, string>>, body: string | Uint8Array): void {
     this.started = true
-    this.#exchange.respond(200, { 'content-type': 'application/json' }, body)
+    this.onStarted()
+    this.#exchange.respond(200, { ...headers, 'content-type': 'application/json' }, body)
   }
 }
+
+function nothing(): void {}

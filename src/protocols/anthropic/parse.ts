@@ -1,4 +1,4 @@
-import type { Protocol } from '../../contract/protocol.ts'
+import type { Draft, Protocol } from '../../contract/protocol.ts'
 import type { GenerateRequest, Sampling } from '../../contract/request.ts'
 import type { CountRequest, MessagesRequest } from '../../wire/anthropic.ts'
 import { cacheMark } from './attachments.ts'
@@ -6,10 +6,10 @@ import { toConversation } from './conversation.ts'
 import { decodeBody } from './decode-body.ts'
 import { refuseHosted } from './hosted-fields.ts'
 import { refuseDeep } from './json-depth.ts'
-import { refuseField } from './schema-error.ts'
+import { refuseField, UnknownType } from './schema-error.ts'
 import { sessionHint } from './session-hint.ts'
 import type { Rules } from './strict.ts'
-import { toThinking } from './thinking.ts'
+import { showsThinking, toThinking } from './thinking.ts'
 import { toToolChoice, toTools } from './tools.ts'
 import { checkCountRequest, checkMessagesRequest } from './validate.ts'
 
@@ -26,36 +26,62 @@ export function createParser(rules: Rules): Parser {
   return {
     parse(body, exchange) {
       rules.checkHeaders(exchange)
-      const wire = decodeBody(body)
-      checkMessagesRequest(wire)
-      rules.checkShape(wire)
-      rules.checkGeneration(wire, exchange)
-      return {
-        model: wire.model,
-        complete() {
-          rules.checkMeaning(wire, exchange)
-          return toRequest(wire, {
-            maxTokens: wire.max_tokens,
-            outputMustFit: rules.outputMustFit,
-            sampling: samplingOf(wire),
-            stopSequences: stopSequencesOf(wire),
-            stream: wire.stream ?? false,
-          })
-        },
+      const wire = decodeBody(body) as MessagesRequest // as far as the next line finds
+      const fault = unknownTypeIn(wire, checkMessagesRequest)
+      if (fault === null) {
+        rules.checkShape(wire)
+        rules.checkGeneration(wire, exchange)
       }
+      return draftOf(wire, wire.stream ?? false, fault, () => {
+        rules.checkMeaning(wire, exchange)
+        return toRequest(wire, {
+          maxTokens: wire.max_tokens,
+          outputMustFit: rules.outputMustFit,
+          sampling: samplingOf(wire),
+          stopSequences: stopSequencesOf(wire),
+          stream: wire.stream ?? false,
+        })
+      })
     },
     parseCount(body, exchange) {
       rules.checkHeaders(exchange)
-      const wire = decodeBody(body)
-      checkCountRequest(wire)
-      rules.checkShape(wire)
-      return {
-        model: wire.model,
-        complete() {
-          rules.checkMeaning(wire, exchange)
-          return toRequest(wire, nothingGenerated)
-        },
-      }
+      const wire = decodeBody(body) as CountRequest
+      const fault = unknownTypeIn(wire, checkCountRequest)
+      if (fault === null) rules.checkShape(wire)
+      return draftOf(wire, false, fault, () => {
+        rules.checkMeaning(wire, exchange)
+        return toRequest(wire, nothingGenerated)
+      })
+    },
+  }
+}
+
+/** @throws HeadendError invalid-request: anything else that is wrong with the shape */
+function unknownTypeIn(wire: object, check: (wire: object) => void): UnknownType | null {
+  try {
+    check(wire)
+    return null
+  } catch (cause) {
+    if (cause instanceof UnknownType) return cause
+    throw cause
+  }
+}
+
+function draftOf(
+  wire: CountRequest,
+  stream: boolean,
+  fault: UnknownType | null,
+  complete: () => GenerateRequest,
+): Draft {
+  return {
+    model: wire.model,
+    stream,
+    showsThinking: showsThinking(wire.thinking),
+    sessionHint: sessionHint(wire.metadata?.user_id),
+    fault,
+    complete() {
+      if (fault !== null) throw fault
+      return complete()
     },
   }
 }
@@ -91,7 +117,7 @@ function toRequest(wire: CountRequest, generation: Generation): GenerateRequest 
     sampling: generation.sampling,
     stopSequences: generation.stopSequences,
     stream: generation.stream,
-    sessionHint: sessionHint(wire.metadata?.user_id),
+    userId: wire.metadata?.user_id ?? null,
   }
 }
 

@@ -5,7 +5,6 @@ import { createParser } from './parse.ts'
 import { encodeCount } from './serializers.ts'
 import { StreamEncoder, type StreamSettings } from './stream-encoder.ts'
 import { lenientRules, strictRules } from './strict.ts'
-import { showsThinking } from './thinking.ts'
 
 export interface AnthropicSettings extends StreamSettings {
   /** Refuse what the hosted API refuses, also where real clients send it. */
@@ -17,8 +16,8 @@ export function createAnthropicProtocol(settings: AnthropicSettings): Protocol {
   return {
     name: 'anthropic',
     ...createParser(settings.strict ? strictRules : lenientRules),
-    openReply(exchange, { model, stream, thinking }) {
-      const options = { model, showsThinking: showsThinking(thinking) }
+    openReply(exchange, { model, stream, showsThinking }) {
+      const options = { model, showsThinking }
       return stream ? new StreamEncoder(exchange, options, settings) : new MessageBuilder(exchange, options)
     },
     replyCount: (exchange, inputTokens) => {

@@ -13,11 +13,18 @@ export function excerpt(text: string): string {
   return text.length <= excerptLengthMax ? text : `${text.slice(0, excerptLengthMax)}...`
 }
 
+/** Nothing that this server knows, while the hosted service, which gains such things with every release, may: its relays pass it on. */
+export class UnknownType extends HeadendError {
+  constructor(field: string, message: string) {
+    super('invalid-request', `${field}: ${message}`, { field })
+  }
+}
+
 /** No branch of a union has this value of `type`. */
-export function refuseTag(path: string, tag: string, expected: readonly string[]): HeadendError {
+export function refuseTag(path: string, tag: string, expected: readonly string[]): UnknownType {
   const tags = expected.map((name) => `'${name}'`).join(', ')
   const found = `Input tag '${excerpt(tag)}' found using 'type'`
-  return refuseField(path, `${found} does not match any of the expected tags: ${tags}`)
+  return new UnknownType(path, `${found} does not match any of the expected tags: ${tags}`)
 }
 
 /** Turns what Ajv found at `path` into one refusal. */

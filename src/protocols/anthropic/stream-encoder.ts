@@ -1,7 +1,7 @@
 import type { HeadendError } from '../../contract/errors.ts'
 import type { BlockHead, StreamEvent, Usage } from '../../contract/events.ts'
 import type { Exchange, FrameWriter } from '../../contract/exchange.ts'
-import type { Reply } from '../../contract/protocol.ts'
+import type { Reply, ReplyRelay } from '../../contract/reply.ts'
 import type { BlockStart, DeltaType } from '../../wire/anthropic-reply.ts'
 import { encodeError, hasReader, refuse } from './error-body.ts'
 import {
@@ -53,6 +53,7 @@ const deltaTypes = {
  */
 export class StreamEncoder implements Reply {
   started = false
+  onStarted = nothing
   readonly #exchange: Exchange
   readonly #options: ReplyOptions
   readonly #bufferBytesMax: number
@@ -82,6 +83,14 @@ export class StreamEncoder implements Reply {
     this.#options = options
     this.#bufferBytesMax = settings.streamBufferBytes
     this.#commitTimer = setTimeout(() => this.#commitLate(), settings.commitAfterMs)
+  }
+
+  get congested(): boolean {
+    return this.#stall !== null
+  }
+
+  get relay(): ReplyRelay {
+    return { kind: 'stream', begin: (headers) => this.#beginRelay(headers) }
   }
 
   write(event: StreamEvent): boolean {
@@ -134,9 +143,15 @@ export class StreamEncoder implements Reply {
     clearTimeout(this.#commitTimer)
   }
 
-  #open(): FrameWriter {
-    this.#writer ??= this.#exchange.openStream(200, streamHeaders, { pingFrame })
+  #open(headers: Readonly<Record<string, string>> = streamHeaders): FrameWriter {
+    this.#writer ??= this.#exchange.openStream(200, headers, { pingFrame })
     return this.#writer
+  }
+
+  #beginRelay(headers: Readonly<Record<string, string>>): FrameWriter {
+    clearTimeout(this.#commitTimer)
+    this.#noteStart()
+    return this.#open({ ...headers, ...streamHeaders })
   }
 
   #commitLate(): void {
@@ -148,10 +163,15 @@ export class StreamEncoder implements Reply {
     clearTimeout(this.#commitTimer)
     this.#usage = usage ?? unknownUsage
     this.#open()
-    this.started = true
+    this.#noteStart()
     // One output token, as the hosted API says here: the final count comes with message_delta.
     const message = newMessage(this.#options.model, messageUsage(this.#usage, 1))
     this.#send(messageStartFrame({ type: 'message_start', message }))
+  }
+
+  #noteStart(): void {
+    this.started = true
+    this.onStarted()
   }
 
   #startBlock(head: BlockHead): void {
@@ -229,7 +249,7 @@ export class StreamEncoder implements Reply {
   /** One promise per stall, not per token. */
   #waitFor(writer: FrameWriter): void {
     this.#stall = writer.drained().then(() => this.#resume())
-    this.#stall.catch(ignore) // the client has gone: whoever awaits `drained()` learns why
+    this.#stall.catch(nothing) // the client has gone: whoever awaits `drained()` learns why
   }
 
   #resume(): void {
@@ -239,7 +259,7 @@ export class StreamEncoder implements Reply {
   }
 }
 
-function ignore(): void {}
+function nothing(): void {}
 
 function emptyBlock(head: BlockHead): BlockStart['content_block'] {
   switch (head.kind) {

@@ -39,6 +39,6 @@ function isShown({ display }: ThinkingParam & { readonly type: 'adaptive' | 'ena
 }
 
 /** Whether the answer's thinking blocks carry their text. What a model thinks unasked is shown, too. */
-export function showsThinking(thinking: Thinking): boolean {
-  return thinking.kind === 'adaptive' || thinking.kind === 'budget' ? thinking.shown : true
+export function showsThinking(param: ThinkingParam | undefined): boolean {
+  return param?.type === 'adaptive' || param?.type === 'enabled' ? isShown(param) : true
 }

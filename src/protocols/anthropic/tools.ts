@@ -15,6 +15,7 @@ export function toTools(params: readonly ToolParam[]): readonly Tool[] {
       name: param.name,
       description: param.description ?? null,
       inputSchema: param.input_schema,
+      strict: param.strict === true,
       cacheMark: cacheMark(param.cache_control),
     }
   })

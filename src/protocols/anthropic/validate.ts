@@ -14,7 +14,7 @@ import {
   toolChoiceSchemas,
 } from '../../wire/anthropic.ts'
 import { isHostedType } from './hosted-blocks.ts'
-import { excerpt, refuseField, refuseTag, schemaError } from './schema-error.ts'
+import { excerpt, refuseField, refuseTag, schemaError, UnknownType } from './schema-error.ts'
 
 // The schemas are our own constants: checking them against the meta-schema would only cost start-up time. So would
 // optimising the generated code: it takes a third of the compile time, and the validators run no faster.
@@ -144,9 +144,10 @@ function checkTools(tools: readonly unknown[]): void {
 function refuseToolType(path: string, type: unknown): Error {
   if (typeof type !== 'string') return refuseField(`${path}.type`, 'Input should be a valid string')
   if (clientToolTypes.test(type)) {
-    return refuseField(path, `tool type ${excerpt(type)} is not supported by this server; declare it as a custom tool`)
+    const message = `tool type ${excerpt(type)} is not supported by this server; declare it as a custom tool`
+    return new UnknownType(path, message)
   }
-  if (serverToolTypes.test(type)) return refuseField(path, `server tool ${excerpt(type)} is not available`)
+  if (serverToolTypes.test(type)) return new UnknownType(path, `server tool ${excerpt(type)} is not available`)
   return refuseTag(path, type, ['custom'])
 }
 

@@ -68,3 +68,20 @@ test('headers', () => {
     'content-type': 'application/json',
   })
 })
+
+describe("an upstream's own refusal", () => {
+  const details = { status: 418, headers: { 'x-should-retry': 'false' }, body: Buffer.from('{"type":"error"}') }
+
+  test('goes to clients of its protocol as it came', () => {
+    const relayed = { protocol: 'anthropic', ...details }
+    const { response } = answerTo(new HeadendError('upstream-failed', 'for the log', { relayed }))
+    assert.deepEqual(response, { status: 418, headers: { 'x-should-retry': 'false' }, body: '{"type":"error"}' })
+  })
+
+  test('of another protocol is told in our words', () => {
+    const relayed = { protocol: 'openai', ...details }
+    const { response } = answerTo(new HeadendError('upstream-failed', 'what happened', { relayed }))
+    assert.equal(response?.status, 502)
+    assert.match(response?.body ?? '', /what happened/)
+  })
+})

@@ -133,3 +133,16 @@ test('a client that has gone ends every wait', async () => {
   builder.fail(gone)
   assert.equal(exchange.committed, false)
 })
+
+test('the body of an upstream instead of events', () => {
+  const exchange = new RecordingExchange()
+  const builder = new MessageBuilder(exchange, { model: 'tiny', showsThinking: true })
+  if (builder.relay.kind !== 'whole') throw new Error('a builder answers whole')
+  builder.relay.respond({ 'x-upstream': 'yes' }, Buffer.from('{"type":"message"}'))
+  assert.equal(builder.started, true)
+  assert.deepEqual(exchange.response, {
+    status: 200,
+    headers: { 'x-upstream': 'yes', 'content-type': 'application/json' },
+    body: '{"type":"message"}',
+  })
+})

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import {
   assistant,
+  draftOf,
   encode,
   parseCount,
   parsed,
@@ -33,7 +34,7 @@ test('the smallest request', () => {
     sampling: { temperature: null, topP: null, topK: null, minP: null, seed: null },
     stopSequences: [],
     stream: false,
-    sessionHint: null,
+    userId: null,
   })
 })
 
@@ -360,9 +361,9 @@ describe('tools', () => {
       { ...tool, name: 'c', type: null },
     ]
     assert.deepEqual(parsed({ tools }).tools, [
-      { name: 'get-it_1', description: 'gets it', inputSchema: schema, cacheMark: 'long' },
-      { name: 'b', description: null, inputSchema: schema, cacheMark: null },
-      { name: 'c', description: null, inputSchema: schema, cacheMark: null },
+      { name: 'get-it_1', description: 'gets it', inputSchema: schema, strict: true, cacheMark: 'long' },
+      { name: 'b', description: null, inputSchema: schema, strict: false, cacheMark: null },
+      { name: 'c', description: null, inputSchema: schema, strict: false, cacheMark: null },
     ])
   })
 
@@ -451,7 +452,7 @@ describe('the session that metadata names', () => {
     ['null', null, null],
   ]
   for (const [name, userId, expected] of rows) {
-    test(name, () => assert.equal(parsed({ metadata: { user_id: userId } }).sessionHint, expected))
+    test(name, () => assert.equal(draftOf({ metadata: { user_id: userId } }).sessionHint, expected))
   }
 })
 
@@ -462,4 +463,34 @@ test('counting takes the prompt and ignores the fields of generation', () => {
   assert.deepEqual(bare.thinking, { kind: 'budget', budgetTokens: 4096, shown: true })
   const ignored = { max_tokens: 'x', stream: 'x', stop_sequences: 5, temperature: 7, top_p: {}, top_k: -1 }
   assert.deepEqual(parseCount(encode({ ...prompt, ...ignored })), bare)
+})
+
+describe('types that only the hosted service may know', () => {
+  const rows: readonly (readonly [string, object, RegExp])[] = [
+    ['a server tool', { tools: [{ type: 'web_search_20250305', name: 'web_search' }] }, /^tools.0: server tool/],
+    ['a client tool', { tools: [{ type: 'bash_20250124', name: 'bash' }] }, /^tools.0: tool type/],
+    ['a block', { messages: [user([{ type: 'hologram' }])] }, /^messages.0.content.0: Input tag 'hologram'/],
+    ['a source', { messages: [user([{ type: 'image', source: { type: 'cloud' } }])] }, /Input tag 'cloud'/],
+  ]
+  for (const [name, fields, message] of rows) {
+    test(`${name}: the draft is there for a relay, and nobody else can complete it`, () => {
+      const draft = draftOf(fields as Readonly<Record<string, unknown>>)
+      assert.equal(draft.model, 'm')
+      assert.match(draft.fault?.message ?? '', message)
+      assert.throws(() => draft.complete(), { message: draft.fault?.message })
+    })
+  }
+
+  test('what is wrong for everybody is refused at once', () => {
+    assert.throws(() => draftOf({ tools: [{ type: 5 }] }), { message: 'tools.0.type: Input should be a valid string' })
+    assert.equal(draftOf({}).fault, null)
+  })
+})
+
+describe('what a draft says before its meaning is known', () => {
+  test('whether it streams, and whether thoughts are shown', () => {
+    assert.deepEqual([draftOf({}).stream, draftOf({ stream: true }).stream], [false, true])
+    const omitted = { thinking: { type: 'enabled', budget_tokens: 1024, display: 'omitted' } }
+    assert.deepEqual([draftOf({}).showsThinking, draftOf(omitted).showsThinking], [true, false])
+  })
 })

@@ -1,3 +1,4 @@
+import type { Draft } from '../../../src/contract/protocol.ts'
 import type { GenerateRequest } from '../../../src/contract/request.ts'
 import { createParser } from '../../../src/protocols/anthropic/parse.ts'
 import { lenientRules, strictRules } from '../../../src/protocols/anthropic/strict.ts'
@@ -31,6 +32,10 @@ export function parseStrictly(body: Uint8Array, headers: Readonly<Record<string,
 
 export function countStrictly(body: Uint8Array, headers: Readonly<Record<string, string>>): GenerateRequest {
   return strict.parseCount(body, new RecordingExchange(headers)).complete()
+}
+
+export function draftOf(fields: Readonly<Record<string, unknown>>): Draft {
+  return lenient.parse(requestWith(fields), new RecordingExchange())
 }
 
 export function parsed(fields: Readonly<Record<string, unknown>>): GenerateRequest {

@@ -317,3 +317,29 @@ describe('a slow reader', () => {
     assert.equal(writer.ended, false)
   })
 })
+
+describe('the bytes of an upstream instead of events', () => {
+  test('begin the stream, with the upstream headers that are passed on', () => {
+    const { exchange, encoder, writer } = open()
+    assert.equal(encoder.relay.kind, 'stream')
+    assert.equal(encoder.started, false)
+    let startCount = 0
+    encoder.onStarted = () => startCount++
+    if (encoder.relay.kind !== 'stream') return
+    encoder.relay.begin({ 'x-upstream': 'yes' }).writeBytes(Buffer.from('event: ping\n\n'))
+    assert.deepEqual([encoder.started, startCount], [true, 1])
+    assert.equal(exchange.stream?.headers['x-upstream'], 'yes')
+    assert.equal(exchange.stream?.headers['content-type'], 'text/event-stream; charset=utf-8')
+    assert.equal(writer.text, 'event: ping\n\n')
+  })
+
+  test('go on behind the pings of a reply that waited', (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const { encoder, writer } = open()
+    t.mock.timers.tick(commitAfterMs)
+    assert.equal(encoder.relay.kind === 'stream' && encoder.relay.begin({}), writer)
+    encoder.fail(workerLost)
+    assert.match(writer.text, /event: error\n/)
+    assert.equal(writer.ended, true)
+  })
+})

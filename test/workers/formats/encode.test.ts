@@ -139,7 +139,15 @@ const places: readonly [name: string, request: (text: string) => GenerateRequest
     'tool',
     (text) =>
       requestOf('Hi', {
-        tools: [{ name: text, description: text, inputSchema: { [text]: [text, { deep: text }] }, cacheMark: null }],
+        tools: [
+          {
+            name: text,
+            description: text,
+            inputSchema: { [text]: [text, { deep: text }] },
+            strict: false,
+            cacheMark: null,
+          },
+        ],
       }),
   ],
 ]

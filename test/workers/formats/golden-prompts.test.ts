@@ -23,6 +23,7 @@ const weather = {
     },
     required: ['city'],
   },
+  strict: false,
   cacheMark: null,
 } as const
 const input = { city: 'Zürich', days: 2, exact: true }

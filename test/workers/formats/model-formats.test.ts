@@ -44,6 +44,7 @@ function tool(name: string): GenerateRequest['tools'][number] {
       properties: { where: { type: 'string' }, 'how often': { type: ['integer', 'null'] }, all: { anyOf: [{}, true] } },
       required: ['where'],
     },
+    strict: false,
     cacheMark: null,
   }
 }

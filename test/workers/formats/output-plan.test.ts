@@ -70,12 +70,14 @@ const tools: readonly Tool[] = [
       required: ['city'],
       additionalProperties: false,
     },
+    strict: false,
     cacheMark: null,
   },
   {
     name: 'find_all',
     description: null,
     inputSchema: { type: 'object', additionalProperties: false },
+    strict: false,
     cacheMark: null,
   },
 ]

@@ -132,6 +132,7 @@ function everywhere(text: string): GenerateRequest {
       {
         name: text,
         description: text,
+        strict: false,
         inputSchema: {
           type: 'object',
           description: text,

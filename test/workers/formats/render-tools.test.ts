@@ -124,6 +124,7 @@ const tools: GenerateRequest['tools'] = [
     name: 'look',
     description: null,
     inputSchema: { type: 'object', properties: { x: { type: 'odd' } } },
+    strict: false,
     cacheMark: null,
   },
 ]

@@ -235,7 +235,7 @@ test('tools, calls and results are written as the embedded template itself write
   }
   const input = { 'city "name"': 'Z\u00fcrich\n"x"\\', depth: 2, deep: [null, true, { k: 1.5 }] }
   const request = requestOf('', {
-    tools: [{ name: 'look', description: 'Looks at "it"\n', inputSchema, cacheMark: null }],
+    tools: [{ name: 'look', description: 'Looks at "it"\n', inputSchema, strict: false, cacheMark: null }],
     system: [systemBlock('Be kind.')],
     turns: [
       user('Look'),

@@ -1,8 +1,8 @@
 // What the items of list options look like: each parser returns the item as it is kept, or throws a Refusal.
 
 import { isIP } from 'node:net'
-import { hashLine, parseApiKey } from './admission/api-keys.ts'
-import { Refusal, refuse } from './option-kinds.ts'
+import { hashLine, parseApiKey } from '../admission/api-keys.ts'
+import { Refusal, refuse } from './value-kinds.ts'
 
 /** `/anthropic`: a leading slash, none at the end. */
 export function parsePathPrefix(prefix: string): string {
@@ -53,4 +53,32 @@ export function parseKey(text: string): string {
   const key = parseApiKey(text, null)
   if (key === null) throw new Refusal('expected sha256: to be followed by 64 hexadecimal digits')
   return hashLine(key)
+}
+
+export const baseUrls = 'the base URL of a server, such as https://api.openai.com/v1'
+
+/** Paths that are put behind a base URL here, and that people copy along with it. */
+const endpoints = /\/(?:chat\/completions|v1\/(?:completions|responses|messages|models))$/
+
+/** Without a slash at its end. What was written is never repeated, because it may hold a credential. */
+export function parseBaseUrl(text: string): string {
+  if (!URL.canParse(text)) throw new Refusal(`expected ${baseUrls}`)
+  const { protocol, username, password, search, hash, origin, pathname } = new URL(text)
+  if (protocol !== 'http:' && protocol !== 'https:') throw new Refusal(`expected ${baseUrls}`)
+  if (username !== '' || password !== '') {
+    throw new Refusal('credentials do not belong in a URL; set HEADEND_UPSTREAM_KEY, or key_env in the file')
+  }
+  if (search !== '' || hash !== '') throw new Refusal(`expected ${baseUrls}, without a query or a fragment`)
+  const path = pathname.replace(/\/+$/, '')
+  const endpoint = endpoints.exec(path)
+  if (endpoint !== null) throw new Refusal(`expected ${baseUrls}, without ${endpoint[0]}: that is put behind it`)
+  return `${origin}${path}`
+}
+
+/** A key that is sent on, so it is kept as it is; what was written is never repeated. */
+export function parseUpstreamKey(text: string): string {
+  if (!/^[\x21-\x7e]+$/.test(text)) {
+    throw new Refusal('expected one key: letters, digits and signs without spaces or line breaks')
+  }
+  return text
 }

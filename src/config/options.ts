@@ -16,6 +16,7 @@ import {
   switchedOff,
   text,
 } from './option-kinds.ts'
+import { upstreamOptions } from './upstream-options.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -124,7 +125,8 @@ export const options = {
     help: 'Model to serve: embedded, a GGUF file, hf:user/repo:quant or an https URL; NAME= before it sets its id.',
     placeholder: '<model>',
     accepts: 'embedded, a GGUF file, hf:user/repo:quant or an https URL',
-    default: ['embedded'],
+    default: [], // what it is depends on the upstreams: `resolveConfig` puts in `modelByDefault`
+    defaultText: 'embedded; none with upstreams',
     item: (name) => name,
   }),
   defaultModel: optionalText({
@@ -140,6 +142,11 @@ export const options = {
     default: [],
     item: parseAlias,
   }),
+  modelMap: optionalText({
+    group: 'Models',
+    help: 'Entries such as {"anthropic_id", "model", "max_tokens"}: a JSON file, or the list itself, which begins with [.',
+    placeholder: '<file>',
+  }),
   cacheDir: machineText({
     group: 'Models',
     help: 'Folder of downloaded models.',
@@ -147,6 +154,8 @@ export const options = {
     defaultText: "headend/models in the user's cache folder",
     fallback: (env) => join(userCacheFolder(env), 'headend', 'models'),
   }),
+
+  ...upstreamOptions,
 
   workers: autoInteger({
     group: 'Inference',
@@ -304,7 +313,12 @@ export const options = {
   }),
 } as const satisfies Readonly<Record<string, Option<unknown>>>
 
+/** A server with nothing else to answer from has this model, so that the first run needs no set-up. */
+export const modelByDefault = ['embedded'] as const
+
 export type OptionName = keyof typeof options
+
+export type OptionValues = { readonly [Name in OptionName]: ReturnType<(typeof options)[Name]['parse']> }
 
 export const optionNames = Object.keys(options) as readonly OptionName[]
 

@@ -1,0 +1,16 @@
+import type { ThinkTagOptions } from '../../text/think-tags.ts'
+
+/** What a decoder must know of the request whose answer it reads. */
+export interface AnswerOptions {
+  /** Matched here, because upstreams do not say which one ended the text; empty where the upstream says so itself. */
+  readonly stopSequences: readonly string[]
+  /** `false`: calls behind the first are cut. */
+  readonly parallelCalls: boolean
+  /** The client's name of a tool by the upstream's, where that had to be shortened. */
+  readonly toolNames: ReadonlyMap<string, string>
+  /** Thoughts are read and dropped. */
+  readonly discardsThinking: boolean
+  readonly thinkTags: Pick<ThinkTagOptions, 'mode' | 'pairs' | 'interleaved' | 'openInPrompt'>
+  /** Estimated; what `start` says until the upstream's own count comes. */
+  readonly promptTokens: number
+}

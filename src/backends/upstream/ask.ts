@@ -1,0 +1,68 @@
+import type { Call } from '../../contract/backend.ts'
+import type { HeadendError } from '../../contract/errors.ts'
+import type { UpstreamResponse } from './response.ts'
+import type { TargetParts } from './target-parts.ts'
+import { explainRefusal } from './upstream-error.ts'
+
+export interface Question {
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | Uint8Array
+  /** An event stream is hoped for. */
+  readonly streams: boolean
+}
+
+/** Error bodies are read this far: more is no message. */
+export const refusalBytesMax = 1024 * 1024
+
+/** What a whole answer may weigh: the largest that any model gives is far below. */
+export const answerBytesMax = 64 * 1024 * 1024
+
+/** Headers that follow a request through every service: https://www.w3.org/TR/trace-context */
+const traceHeaders = ['traceparent', 'tracestate'] as const
+
+/** Sends a request, and tells the client the id that the upstream gave it. */
+export async function ask({ client }: TargetParts, question: Question, call: Call): Promise<UpstreamResponse> {
+  const headers: Record<string, string> = { ...question.headers, 'content-type': 'application/json' }
+  for (const name of traceHeaders) {
+    const value = call.client.header(name)
+    if (value !== null) headers[name] = value
+  }
+  const { path, body, streams } = question
+  const response = await client.send({ method: 'POST', path, headers, body, signal: call.signal, streams })
+  const id = upstreamRequestId(response)
+  if (id !== null) call.client.addHeader('x-upstream-request-id', id)
+  return response
+}
+
+/** OpenAI and most others write the first, Anthropic the second. */
+export function upstreamRequestId(response: UpstreamResponse): string | null {
+  const id = response.header('x-request-id') ?? response.header('request-id')
+  return id === null || id.length > 200 ? null : id
+}
+
+export function isSuccess({ status }: UpstreamResponse): boolean {
+  return status >= 200 && status < 300
+}
+
+export interface Refused {
+  readonly error: HeadendError
+  readonly body: Uint8Array
+}
+
+/** What an answer with another status than 2xx means. */
+export async function readRefusal(response: UpstreamResponse, { settings, facts }: TargetParts): Promise<Refused> {
+  const body = await response.whole(refusalBytesMax)
+  const error = explainRefusal({
+    status: response.status,
+    body,
+    retryAfter: response.header('retry-after'),
+    contextTokens: facts().contextTokens,
+    passThroughCredentials: settings.passThroughCredentials,
+  })
+  return { error, body }
+}
+
+export function isEventStream(response: UpstreamResponse): boolean {
+  return /^text\/event-stream\b/i.test(response.header('content-type') ?? '')
+}

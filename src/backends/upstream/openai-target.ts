@@ -1,0 +1,146 @@
+import type { Backend, Call, Prepared } from '../../contract/backend.ts'
+import { type HeadendError, toHeadendError } from '../../contract/errors.ts'
+import type { EventSink, StreamEvent } from '../../contract/events.ts'
+import type { GenerateRequest } from '../../contract/request.ts'
+import { decodeAnswer } from './answer-decoder.ts'
+import type { AnswerOptions } from './answer-options.ts'
+import { answerBytesMax, ask, isEventStream, isSuccess, readRefusal, upstreamRequestId } from './ask.ts'
+import { ChunkDecoder } from './chunk-decoder.ts'
+import { type EncodedRequest, encodeRequest } from './encode-request.ts'
+import { withoutAnswer } from './prompt-only.ts'
+import { readStream } from './read-stream.ts'
+import type { StreamRecording } from './recorder.ts'
+import type { UpstreamResponse } from './response.ts'
+import type { TargetParts } from './target-parts.ts'
+import { countByTokenizer } from './tokenizer-route.ts'
+
+interface OpenaiPrepared extends Prepared {
+  readonly request: GenerateRequest
+  readonly encoded: EncodedRequest
+}
+
+/** A model behind the chat completions API: https://platform.openai.com/docs/api-reference/chat */
+export function createOpenaiTarget(parts: TargetParts): Backend {
+  const { settings, lane, model, quirks } = parts
+  const id = `${settings.name}/${model}`
+  /** What this model calls its limit; learned from its refusal where the configuration leaves it open. */
+  let limitField = quirks.maxTokensField === 'auto' ? ('max_tokens' as const) : quirks.maxTokensField
+
+  function encode(request: GenerateRequest): EncodedRequest {
+    return encodeRequest(request, quirks, limitField)
+  }
+
+  /** @throws HeadendError what the upstream refused it for */
+  async function post({ request, encoded }: OpenaiPrepared, call: Call): Promise<UpstreamResponse> {
+    const streams = request.stream && quirks.streaming
+    const send = (body: string): Promise<UpstreamResponse> =>
+      ask(parts, { path: '/v1/chat/completions', headers: {}, body, streams }, call)
+    const sentField = limitField
+    const response = await send(encoded.body)
+    if (isSuccess(response)) return response
+    const { error } = await readRefusal(response, parts)
+    if (quirks.maxTokensField !== 'auto' || sentField !== 'max_tokens' || !wantsOtherLimit(error)) throw error
+    limitField = 'max_completion_tokens'
+    const second = await send(encode(request).body)
+    if (isSuccess(second)) return second
+    throw (await readRefusal(second, parts)).error
+  }
+
+  function optionsOf({ request, encoded }: OpenaiPrepared): AnswerOptions {
+    return {
+      stopSequences: quirks.reportsStop ? [] : request.stopSequences,
+      parallelCalls: request.toolChoice.parallel,
+      toolNames: encoded.toolNames,
+      discardsThinking: request.thinking.kind === 'off' && quirks.unwantedThinking === 'discard',
+      thinkTags: {
+        mode: quirks.thinkTags,
+        interleaved: quirks.interleavedThinking,
+        openInPrompt: quirks.thinkingOpenInPrompt,
+        ...(quirks.thinkMarkers === null ? {} : { pairs: quirks.thinkMarkers }),
+      },
+      promptTokens: encoded.promptTokens,
+    }
+  }
+
+  async function generate(prepared: OpenaiPrepared, sink: EventSink, call: Call): Promise<void> {
+    const response = await post(prepared, call)
+    const options = optionsOf(prepared)
+    const recording = record(parts, response, options, call)
+    try {
+      await read(response, options, prepared.request, sink, recording)
+      recording?.end(null)
+    } catch (cause) {
+      recording?.end(toHeadendError(cause))
+      throw cause
+    }
+  }
+
+  return {
+    name: id,
+    lane,
+    get exists() {
+      return parts.exists()
+    },
+    get ready() {
+      return parts.ready()
+    },
+    facts: parts.facts,
+    status: () => ({ kind: 'upstream', upstream: settings.name }),
+    async prepare(request): Promise<OpenaiPrepared> {
+      const encoded = encode(request)
+      return { promptTokens: encoded.promptTokens, request, encoded }
+    },
+    async countTokens(request, call) {
+      const { body, promptTokens } = encode(request)
+      const path = quirks.tokenizePath
+      const exact = path === null ? null : await countByTokenizer(parts, path, request, body, call)
+      return exact ?? promptTokens
+    },
+    generate: (prepared, sink, call) => generate(prepared as OpenaiPrepared, sink, call),
+    close: async () => {}, // what it uses is its upstream's
+    destroy: async () => {},
+  }
+}
+
+/** An upstream may answer whole where a stream was asked for, and the other way round: what it says it sends is read. */
+async function read(
+  response: UpstreamResponse,
+  options: AnswerOptions,
+  request: GenerateRequest,
+  sink: EventSink,
+  recording: StreamRecording | null,
+): Promise<void> {
+  const write = (event: StreamEvent): void => void sink.write(event)
+  const emit = request.maxTokens === 0 ? withoutAnswer(write) : write
+  if (isEventStream(response)) {
+    const decoder = new ChunkDecoder(emit, options)
+    const bytesMax = request.stream ? Number.POSITIVE_INFINITY : answerBytesMax
+    return readStream({ response, decoder, sink, recording, bytesMax, isLast: (_, data) => data === '[DONE]' })
+  }
+  const body = await response.whole(answerBytesMax)
+  recording?.bytes(body)
+  decodeAnswer(body, emit, options)
+}
+
+/** OpenAI's newer models refuse the field that everybody else knows. */
+function wantsOtherLimit({ kind, message }: HeadendError): boolean {
+  return kind === 'invalid-request' && message.includes('max_completion_tokens')
+}
+
+function record(
+  { recorder, settings, model }: TargetParts,
+  response: UpstreamResponse,
+  options: AnswerOptions,
+  call: Call,
+): StreamRecording | null {
+  if (recorder === null) return null
+  return recorder.open({
+    protocol: 'openai',
+    target: `${settings.name}/${model}`,
+    requestId: call.id,
+    upstreamRequestId: upstreamRequestId(response),
+    status: response.status,
+    contentType: response.header('content-type'),
+    options,
+  })
+}
