@@ -3,12 +3,16 @@ import type { Identify } from './admission/identity.ts'
 import type { Admission, Permit } from './admission/permits.ts'
 import type { Call, RawRequest, Relay } from './contract/backend.ts'
 import { conversationKey } from './contract/conversation.ts'
-import { errorKinds, type HeadendError, toHeadendError } from './contract/errors.ts'
+import { type HeadendError, toHeadendError } from './contract/errors.ts'
 import type { Exchange } from './contract/exchange.ts'
 import type { Draft, Protocol } from './contract/protocol.ts'
 import type { Reply } from './contract/reply.ts'
 import type { GenerateRequest } from './contract/request.ts'
 import type { Route, Router, Target } from './router.ts'
+import type { Dispatcher } from './routing/dispatcher.ts'
+import { hedge } from './routing/hedge.ts'
+import type { Journey } from './routing/journey.ts'
+import { pause } from './routing/pause.ts'
 
 /** What the life of a request needs of the house. */
 export interface Services {
@@ -19,29 +23,11 @@ export interface Services {
   readonly identify: Identify
   readonly resolve: Router['resolve']
   readonly admit: Admission['admit']
-  readonly dispatch: (route: Route, call: Call, conversation: () => string | null) => Journey
+  readonly dispatch: Dispatcher['plan']
   /** For the log: another target is tried, or the same once more. */
   readonly retried: (exchange: Exchange, target: Target, error: HeadendError) => void
   /** For the log: what went wrong with this exchange. */
   readonly failed: (exchange: Exchange, cause: unknown) => void
-}
-
-/** One request's way through the targets of its route. */
-export interface Journey {
-  /**
-   * Who is asked next, after the pause that a retry needs; `null`: nobody.
-   * @param failure of the target before; `null` at first
-   * @throws HeadendError no target is fit to be asked, or the signal's reason
-   */
-  next(failure: HeadendError | null): Promise<Target | null>
-  /** Targets asked so far. */
-  readonly attempts: number
-  /** The target has begun to answer. */
-  started(target: Target): void
-  /** The target has answered to the end. */
-  succeeded(): void
-  /** In any case. */
-  end(): void
 }
 
 /** The life of one request. Each line may refuse, with the status beside it. */
@@ -125,20 +111,16 @@ async function answer(
 ): Promise<void> {
   const journey = services.dispatch(question.route, call, () => conversationOf(question, call))
   try {
-    let target = await journey.next(null)
-    reply.onStarted = () => {
-      if (target !== null) journey.started(target)
-    }
-    while (target !== null) {
-      call.client.addHeader('x-headend-target', target.id)
-      if (journey.attempts > 1) call.client.addHeader('x-headend-attempts', String(journey.attempts))
+    let target = (await journey.next(null)) as Target // the first one is there, or this throws: 529
+    reply.onStarted = () => journey.started(target)
+    for (;;) {
       try {
-        await attempt(target, question, reply, call, services)
+        await ask(target, journey, question, reply, call, services)
         return journey.succeeded()
       } catch (cause) {
         const error = toHeadendError(cause)
-        // `started`: the first event is out, a second backend would contradict it. A status line and pings alone do not bind.
-        const next = reply.started || !errorKinds[error.kind].retry ? null : await journey.next(error)
+        // Nobody, once the first event is out: a second answer would contradict it. A status line and pings alone do not bind.
+        const next = await journey.next(error)
         if (next === null) throw cause
         services.retried(exchange, target, error)
         target = next
@@ -150,6 +132,24 @@ async function answer(
   } finally {
     journey.end()
   }
+}
+
+/** One target; and, where the route says so, a second one beside it when the first is slow to begin. */
+function ask(
+  target: Target,
+  journey: Journey,
+  question: Question,
+  reply: Reply,
+  call: Call,
+  services: Services,
+): Promise<void> {
+  const run = (asked: Target, ownReply: Reply, ownCall: Call): Promise<void> => {
+    ownCall.client.addHeader('x-headend-target', asked.id)
+    if (journey.attempts > 1) ownCall.client.addHeader('x-headend-attempts', String(journey.attempts))
+    return attempt(asked, question, ownReply, ownCall, services)
+  }
+  const afterMs = journey.hedgeAfterMs
+  return afterMs === null ? run(target, reply, call) : hedge({ journey, target, afterMs, reply, call, pause, run })
 }
 
 async function attempt(

@@ -39,7 +39,7 @@ it('headend check shows upstreams and models, loads no engine for them, and show
   assert.match(plain, /^model +- +default$/m)
   const sections = [
     'upstream 127.0.0.1:9\n  http://127.0.0.1:9, openai protocol, with a key\n  serves what it lists\n',
-    'upstream openai\n  https://api.openai.com/v1, openai protocol, with a key\n  serves only what models name\n  headers x-team\n',
+    'upstream openai\n  https://api.openai.com/v1, openai protocol, with a key\n  serves only what models name\n  headers x-team\n  quirks extra_sampling: false\n',
     'model claude-sonnet\n  also sonnet\n  1. openai/gpt-5\n',
   ]
   assert.equal(plain.slice(plain.indexOf('\n\n') + 2), sections.join('\n'))

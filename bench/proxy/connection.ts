@@ -15,8 +15,8 @@ export class Connection {
   readonly socket: Socket
   /** When the request was written, milliseconds. */
   sentAt = 0
-  /** Of the response, head included. */
-  bytesRead = 0
+  /** How often something was read since it was opened. */
+  pieces = 0
   /** Called at the end of each response. */
   onEnd: (connection: Connection) => void = () => {}
   /** Called when the connection ends amid a response. */
@@ -54,7 +54,6 @@ export class Connection {
   send(request: Buffer): void {
     this.#isBusy = true
     this.#status = 0
-    this.bytesRead = 0
     this.sentAt = performance.now()
     this.socket.write(request)
   }
@@ -66,7 +65,7 @@ export class Connection {
   }
 
   #read(piece: Buffer): void {
-    this.bytesRead += piece.length
+    this.pieces++
     let bodyStart = 0
     if (this.#status === 0) {
       bodyStart = this.#readHead(piece)

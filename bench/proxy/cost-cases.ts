@@ -29,15 +29,16 @@ export const costCases = {
   single: async (target, scale) => {
     const count = 60 * scale
     const result = await closedLoop(target, target.request('single', true), 10, count)
-    return { single: result.cpuMicros / count / scenarios.single.events, singleBusy: busyPercent(result) }
+    const events = count * scenarios.single.events
+    return { single: result.cpuMicros / events, singlePieces: result.pieces / events }
   },
   latency: async (target, scale) => {
-    const samples = await paced(target, target.request('json', false), 100, 3 * scale, null)
+    const samples = await paced(target, target.request('json', false), 100, 2 * scale, null)
     return { p50: percentile(samples, 0.5) * 1000, p99: percentile(samples, 0.99) * 1000 }
   },
   first: async (target, scale) => {
     const marker = target.name === 'mock' ? textMarkers.mock : textMarkers.others
-    const samples = await paced(target, target.request('first', true), 100, 2 * scale, marker)
+    const samples = await paced(target, target.request('first', true), 100, 1.5 * scale, marker)
     return { firstP50: percentile(samples, 0.5) * 1000, firstP99: percentile(samples, 0.99) * 1000 }
   },
 } as const satisfies Record<string, Case>

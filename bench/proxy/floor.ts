@@ -3,7 +3,7 @@
  * same two libraries. No checks, no limits, no error handling, no backpressure, no log. What stands above it is what headend's care
  * costs; what goes below it is what headend's code saves. Usage: floor.js UPSTREAM. Writes `{"url"}` once it listens.
  *
- * `pool.dispatch` and not `pool.request`, which took about 11 us longer per small request and 40 % longer per event in a burst.
+ * `pool.dispatch` and not `pool.request`: both were measured in turns, and a small request took 20 to 28 us less; events cost the same.
  */
 
 import uws, { type HttpResponse } from 'uWebSockets.js'

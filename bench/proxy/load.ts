@@ -6,6 +6,8 @@ export interface LoadResult {
   readonly seconds: number
   /** Of the server's process, all threads. */
   readonly cpuMicros: number
+  /** Reads of the client, in all. */
+  readonly pieces: number
 }
 
 /**
@@ -20,12 +22,12 @@ export async function closedLoop(
 ): Promise<LoadResult> {
   const open = await openConnections(target, connections)
   await Promise.all(open.map((connection) => exchange(connection, request)))
-  const cpuBefore = target.process.cpuMicros()
-  const startedAt = performance.now()
+  const [cpuBefore, piecesBefore, startedAt] = [target.process.cpuMicros(), piecesOf(open), performance.now()]
   await drive(open, request, count)
-  const result = { seconds: (performance.now() - startedAt) / 1000, cpuMicros: target.process.cpuMicros() - cpuBefore }
+  const seconds = (performance.now() - startedAt) / 1000
+  const cpuMicros = target.process.cpuMicros() - cpuBefore
   close(open)
-  return result
+  return { seconds, cpuMicros, pieces: piecesOf(open) - piecesBefore }
 }
 
 /** Requests at fixed times whatever the answers do; milliseconds from each sending to its first `marker`, or to its end. */
@@ -36,7 +38,7 @@ export async function paced(
   seconds: number,
   marker: Buffer | null,
 ): Promise<number[]> {
-  const idle = await openConnections(target, 8) // more than are ever needed at once, unless the server stands still
+  const idle = await openConnections(target, 50) // half a second's requests: more wait only where the server stands still
   await Promise.all(idle.map((connection) => exchange(connection, request)))
   const samples: number[] = []
   const total = Math.round(perSecond * seconds)
@@ -98,6 +100,10 @@ export async function exchange(connection: Connection, request: Buffer): Promise
 
 function close(connections: readonly Connection[]): void {
   for (const connection of connections) connection.cut()
+}
+
+function piecesOf(connections: readonly Connection[]): number {
+  return connections.reduce((sum, { pieces }) => sum + pieces, 0)
 }
 
 function drive(connections: readonly Connection[], request: Buffer, count: number): Promise<void> {

@@ -14,6 +14,7 @@ export interface MockCounts {
   readonly open: number
   /** Their connection was closed before they had ended. */
   readonly aborted: number
+  /** Of streams. */
   readonly bytesWritten: number
 }
 

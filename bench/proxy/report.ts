@@ -50,11 +50,13 @@ function cell({ digits, unit }: Row, values: readonly number[]): string {
 function verdicts(results: Results, targets: readonly TargetName[], name: RowName): string {
   const { bar }: Row = rows[name]
   if (bar === null) return ''
-  const floor = median(results.of('floor', name))
+  const floor = results.of('floor', name)
   const judged = targets.filter((target) => target === 'headend' || target === 'relay')
   const words = judged.map((target) => {
-    const figure = median(results.of(target, name))
-    const held = bar.kind === 'ratio' ? figure / floor : figure
+    const values = results.of(target, name)
+    const held = median(
+      bar.kind === 'ratio' ? values.map((value, round) => value / (floor[round] ?? Number.NaN)) : values,
+    )
     if (Number.isNaN(held)) return ''
     return `  ${target} ${held.toFixed(bar.kind === 'ratio' ? 2 : 0)} ${held <= bar.max ? 'pass' : 'FAIL'}`
   })

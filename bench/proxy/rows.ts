@@ -21,7 +21,7 @@ export const rows = {
   largeUnicode: { ...plain, title: '  the same, with some Unicode', unit: 'us' },
   burst: { ...plain, title: 'CPU per event, 256 in a burst', unit: 'us', digits: 2, bar: ratio(0.5) },
   single: { ...plain, title: 'CPU per event, one at a time', unit: 'us', bar: ratio(0.9) },
-  singleBusy: { ...plain, title: '  of its core, meanwhile', unit: '%', digits: 0 },
+  singlePieces: { ...plain, title: '  reads of the client per event', unit: '', digits: 2 },
   rate: { ...plain, title: 'small requests at saturation', unit: '/s', digits: 0 },
   busy: { ...plain, title: '  of its core, meanwhile', unit: '%', digits: 0 },
   p50: { ...plain, title: 'added p50 at 100 requests/s', unit: 'us', digits: 0, isAdded: true },
@@ -36,6 +36,7 @@ export const rows = {
   slowBefore: { ...plain, title: '  resident before', unit: 'MB' },
   slowPeak: { ...plain, title: '  at most', unit: 'MB' },
   slowAfter: { ...plain, title: '  after', unit: 'MB' },
+  slowTaken: { ...plain, title: '  taken from the upstream', unit: 'MB', digits: 0 },
   abort: { ...plain, title: 'CPU per request that is aborted', unit: 'us' },
   leftOpen: { ...plain, title: '  upstream answers not cancelled', unit: '', digits: 0, bar: absolute(0) },
 } as const satisfies Record<string, Row>

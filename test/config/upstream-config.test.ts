@@ -201,7 +201,13 @@ upstreams:
       totalTimeoutMs: 0,
       modelsTtlMs: 3_600_000,
       healthIntervalMs: 30_000,
-      quirks: { ...defaultQuirks, thinking: 'none', maxTokensField: 'max_tokens', emptyContent: 'null' },
+      quirks: {
+        ...defaultQuirks,
+        extraSampling: false, // what this host is known to refuse
+        thinking: 'none',
+        maxTokensField: 'max_tokens',
+        emptyContent: 'null',
+      },
     }
     const kebab = yaml.replace(/[a-z]+(_[a-z]+)+(?=:)/g, (key) => key.replaceAll('_', '-'))
     const camel = yaml.replace(/_([a-z])(?=\w*:)/g, (_, letter) => letter.toUpperCase())

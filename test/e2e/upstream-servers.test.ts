@@ -90,11 +90,11 @@ function describeFailures(kind: UpstreamKind, transport: string): void {
     })
 
     if (kind.key !== null) {
-      it('a wrong key of ours', async () => {
+      it('a wrong key of ours', async (test) => {
         const wrong = await startProxy(kind, { key: 'sk-wrong', flags: { transport } })
+        test.after(() => wrong.destroy())
         const expected = { status: 500, type: 'api_error', message: 'upstream authentication failed' }
         await assert.rejects(wrong.client.messages.create(ask('text')), isRefusal(expected))
-        await wrong.destroy()
       })
     }
   })

@@ -69,11 +69,21 @@ describe('a closed breaker opens', () => {
   test('and those were within half a minute', () => {
     assert.equal(untilOpen(1000), 20)
     assert.equal(untilOpen(1600), Number.POSITIVE_INFINITY)
-    const timeline = new Timeline()
-    for (let count = 0; count < 18; count++) timeline.ask(count % 2 === 0 ? 'failed' : 'answered')
-    timeline.nowMs += 30_000
-    for (let count = 0; count < 18; count++) timeline.ask(count % 2 === 0 ? 'failed' : 'answered')
-    assert.equal(timeline.breaker.kind, 'closed', 'what is older is forgotten')
+  })
+
+  test('and what is older is forgotten, be it bad or good', () => {
+    const bad = new Timeline()
+    for (let count = 0; count < 18; count++) bad.ask(count % 2 === 0 ? 'failed' : 'answered')
+    bad.nowMs += 30_000
+    for (let count = 0; count < 24; count++) bad.ask(count % 4 === 3 ? 'failed' : 'answered')
+    assert.equal(bad.breaker.kind, 'closed')
+    const good = new Timeline()
+    for (let count = 0; count < 100; count++) good.ask('answered')
+    good.nowMs += 30_000
+    for (let count = 0; count < 19; count++) good.ask(count % 2 === 0 ? 'answered' : 'failed')
+    assert.equal(good.breaker.kind, 'closed')
+    good.ask('failed')
+    assert.equal(good.breaker.kind, 'open')
   })
 })
 

@@ -104,10 +104,11 @@ function isAuthorized({ key, protocol }: UpstreamKind, headers: IncomingHttpHead
   return protocol === 'openai' ? headers.authorization === `Bearer ${key}` : headers['x-api-key'] === key
 }
 
-function sendModels(kind: UpstreamKind, request: IncomingMessage, response: ServerResponse): void {
-  const isList = request.url?.startsWith('/v1/models') && isAuthorized(kind, request.headers)
-  response.writeHead(isList ? 200 : 404, { 'content-type': 'application/json' })
-  response.end(isList ? transcript(kind, 'models whole').body : '{}')
+function sendModels(kind: UpstreamKind, { url = '', headers }: IncomingMessage, response: ServerResponse): void {
+  const isList = /^\/v1\/models(\?|$)/.test(url)
+  const answer = transcript(kind, isAuthorized(kind, headers) ? 'models whole' : 'unauthorized')
+  response.writeHead(isList ? answer.status : 404, { 'content-type': 'application/json' })
+  response.end(isList ? answer.body : '{}')
 }
 
 class FakeAnswer {

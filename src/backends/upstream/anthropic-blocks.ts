@@ -1,7 +1,7 @@
-import { randomInt } from 'node:crypto'
 import { HeadendError } from '../../contract/errors.ts'
 import type { BlockHead, FinishReason, StreamEvent, Usage } from '../../contract/events.ts'
 import { createJsonPrefix, type JsonPrefix } from '../../text/json-prefix.ts'
+import { CallIds } from './call-ids.ts'
 
 /** A block as the upstream numbers it. `skipped`: one that no client of another protocol could make anything of. */
 type OpenBlock =
@@ -32,7 +32,7 @@ export class AnthropicBlocks {
   callCount = 0
   readonly #emit: (event: StreamEvent) => void
   readonly #usage: () => Usage
-  readonly #ids = new Set<string>()
+  readonly #ids = new CallIds()
   #started = false
   #index = 0
   #open: OpenBlock | null = null
@@ -68,7 +68,7 @@ export class AnthropicBlocks {
     this.#emit({
       type: 'block-start',
       index: this.#index,
-      block: { kind: 'tool-call', id: this.#uniqueId(id), name },
+      block: { kind: 'tool-call', id: this.#ids.take(id), name },
     })
     this.#open = { kind: 'tool-call', number, input: createJsonPrefix(), fallback: inputText(input), ended: false }
   }
@@ -139,14 +139,6 @@ export class AnthropicBlocks {
     this.#write(input.push(fallback))
     if (input.broken || !cut) this.#write(input.complete ? '' : input.close())
   }
-
-  /** The upstream's own wherever that can be: a prompt that holds it later stays the same. */
-  #uniqueId(id: string): string {
-    const clean = id.replaceAll(/[^a-zA-Z0-9_-]/g, '_')
-    const unique = clean === '' || this.#ids.has(clean) ? newCallId() : clean
-    this.#ids.add(unique)
-    return unique
-  }
 }
 
 /** Some servers leave the number out: only one block can be meant. */
@@ -176,12 +168,4 @@ function stringify(input: object): string {
 
 function refuseDelta(kind: DeltaKind): HeadendError {
   return new HeadendError('upstream-malformed', `the upstream sent a delta of a ${kind} block that is not open`)
-}
-
-const alphanumerics = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
-
-/** `toolu_` and 24 alphanumerics. */
-function newCallId(): string {
-  const characters = Array.from({ length: 24 }, () => alphanumerics[randomInt(alphanumerics.length)])
-  return `toolu_${characters.join('')}`
 }

@@ -57,6 +57,7 @@ export async function readRefusal(response: UpstreamResponse, { settings, facts 
     status: response.status,
     body,
     retryAfter: response.header('retry-after'),
+    retryAfterMs: response.header('retry-after-ms'),
     contextTokens: facts().contextTokens,
     passThroughCredentials: settings.passThroughCredentials,
   })

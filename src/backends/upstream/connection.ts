@@ -29,7 +29,7 @@ export class Connection {
   #socket: Socket | null = null
   #passenger: Passenger | null = null
   #isReused = false
-  /** Its owner knows that it can take a request. */
+  /** Its owner was told that it can take a request; twice would be two requests, one behind the other. */
   #isFree = false
 
   constructor(origin: string, dial: Dial, owner: ConnectionOwner) {

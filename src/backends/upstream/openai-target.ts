@@ -1,5 +1,5 @@
 import type { Backend, Call, Prepared } from '../../contract/backend.ts'
-import { type HeadendError, toHeadendError } from '../../contract/errors.ts'
+import { toHeadendError } from '../../contract/errors.ts'
 import type { EventSink, StreamEvent } from '../../contract/events.ts'
 import type { GenerateRequest } from '../../contract/request.ts'
 import { decodeAnswer } from './answer-decoder.ts'
@@ -7,6 +7,7 @@ import type { AnswerOptions } from './answer-options.ts'
 import { answerBytesMax, ask, isEventStream, isSuccess, readRefusal, upstreamRequestId } from './ask.ts'
 import { ChunkDecoder } from './chunk-decoder.ts'
 import { type EncodedRequest, encodeRequest } from './encode-request.ts'
+import { learnFrom } from './learned-quirks.ts'
 import { withoutAnswer } from './prompt-only.ts'
 import { readStream } from './read-stream.ts'
 import type { StreamRecording } from './recorder.ts'
@@ -21,29 +22,29 @@ interface OpenaiPrepared extends Prepared {
 
 /** A model behind the chat completions API: https://platform.openai.com/docs/api-reference/chat */
 export function createOpenaiTarget(parts: TargetParts): Backend {
-  const { settings, lane, model, quirks } = parts
+  const { settings, lane, model } = parts
   const id = `${settings.name}/${model}`
-  /** What this model calls its limit; learned from its refusal where the configuration leaves it open. */
-  let limitField = quirks.maxTokensField === 'auto' ? ('max_tokens' as const) : quirks.maxTokensField
+  /** As configured, and what this model's refusals have told since. */
+  let { quirks } = parts
 
   function encode(request: GenerateRequest): EncodedRequest {
+    const limitField = quirks.maxTokensField === 'auto' ? 'max_tokens' : quirks.maxTokensField
     return encodeRequest(request, quirks, limitField)
   }
 
   /** @throws HeadendError what the upstream refused it for */
   async function post({ request, encoded }: OpenaiPrepared, call: Call): Promise<UpstreamResponse> {
     const streams = request.stream && quirks.streaming
-    const send = (body: string): Promise<UpstreamResponse> =>
-      ask(parts, { path: '/v1/chat/completions', headers: {}, body, streams }, call)
-    const sentField = limitField
-    const response = await send(encoded.body)
-    if (isSuccess(response)) return response
-    const { error } = await readRefusal(response, parts)
-    if (quirks.maxTokensField !== 'auto' || sentField !== 'max_tokens' || !wantsOtherLimit(error)) throw error
-    limitField = 'max_completion_tokens'
-    const second = await send(encode(request).body)
-    if (isSuccess(second)) return second
-    throw (await readRefusal(second, parts)).error
+    let { body } = encoded
+    for (;;) {
+      const response = await ask(parts, { path: '/v1/chat/completions', headers: {}, body, streams }, call)
+      if (isSuccess(response)) return response
+      const { error } = await readRefusal(response, parts)
+      const lesson = learnFrom(error, quirks)
+      if (lesson === null) throw error
+      quirks = { ...quirks, ...lesson } // never the same lesson twice, so this ends
+      body = encode(request).body
+    }
   }
 
   function optionsOf({ request, encoded }: OpenaiPrepared): AnswerOptions {
@@ -120,11 +121,6 @@ async function read(
   const body = await response.whole(answerBytesMax)
   recording?.bytes(body)
   decodeAnswer(body, emit, options)
-}
-
-/** OpenAI's newer models refuse the field that everybody else knows. */
-function wantsOtherLimit({ kind, message }: HeadendError): boolean {
-  return kind === 'invalid-request' && message.includes('max_completion_tokens')
 }
 
 function record(

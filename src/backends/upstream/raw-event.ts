@@ -15,16 +15,13 @@ interface Field {
 }
 
 const lineEnd = /\r\n|\n|\r/g
-const byteOrderMark = '\xef\xbb\xbf' // UTF-8, read as Latin-1
+const byteOrderMark = '\xef\xbb\xbf' // the first event of a stream may have it; UTF-8, read as Latin-1
 
-/**
- * @param mayHaveMark the stream begins with it, perhaps with a byte order mark
- * @returns `null`: it has no data (a comment, a blank line), so clients do not see it
- */
-export function readRawEvent(bytes: Uint8Array, mayHaveMark: boolean): RawEvent | null {
+/** @returns `null`: it has no data (a comment, a blank line), so clients do not see it */
+export function readRawEvent(bytes: Uint8Array): RawEvent | null {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const text = buffer.toString('latin1') // so that a position in the text is one in the bytes
-  const fields = fieldsOf(text, mayHaveMark && text.startsWith(byteOrderMark) ? byteOrderMark.length : 0)
+  const fields = fieldsOf(text, text.startsWith(byteOrderMark) ? byteOrderMark.length : 0)
   const values = fields.filter(({ name }) => name === 'data')
   const first = values[0]
   if (first === undefined) return null

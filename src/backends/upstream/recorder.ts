@@ -19,7 +19,7 @@ export interface StreamRecording {
   end(failure: HeadendError | null): void
 }
 
-/** Everything that a replay needs, and no header but these: nothing of the request, and no credential. */
+/** Everything that a replay needs. No header but these, no credential, and of the request only what its answer was read by. */
 export interface RecordingHead {
   readonly protocol: 'openai' | 'anthropic'
   readonly target: string

@@ -103,7 +103,7 @@ function templateOf(data: string, chunk: unknown): Template | null {
   if (end === -1) return null
   const head = data.slice(0, start)
   const tail = data.slice(end)
-  if (head.lastIndexOf(name) !== at || tail.includes(name)) return null
+  if (tail.includes(name)) return null
   if (head.includes('\\') || tail.includes('\\')) return null
   // A mere slice would keep alive everything that was read together with this chunk.
   const holder = place.holder as Record<string, unknown>

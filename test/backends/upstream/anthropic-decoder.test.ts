@@ -127,6 +127,14 @@ describe('AnthropicDecoder', () => {
     assert.deepEqual([refused.reason, refused.stopSequence, refused.explanation], ['refusal', null, 'not this'])
   })
 
+  it('tells no stop sequence that ended nothing', () => {
+    const last = decode([start, ...end('max_tokens', { stop_sequence: 'END', stop_details: { explanation: 'x' } })]).at(
+      -1,
+    )
+    assert.ok(last?.type === 'finish')
+    assert.deepEqual([last.stopSequence, last.explanation], [null, null])
+  })
+
   it('writes nothing before the first content', () => {
     const events: StreamEvent[] = []
     const decoder = new AnthropicDecoder((event) => events.push(event), options)
@@ -238,6 +246,16 @@ describe('the input of a call', () => {
   it('ends where it stops being JSON', () => {
     assert.deepEqual(call(['{"a": 1 // no', ' more}'], 'max_tokens'), ['{"a": 1 ', '}', ']'])
     assert.deepEqual(call(['{"a": 1} and more'], 'tool_use'), ['{"a": 1}', ']'])
+  })
+
+  it('ends there even where its block does not', () => {
+    const wires = [callStart(0), json(0, '{"a": 1 // no'), ...end('max_tokens')]
+    assert.deepEqual(outlineOf(wires).slice(2), ['{"a": 1 ', '}', ']', 'max-tokens'])
+  })
+
+  it('is what deltas say, not what stands at its start', () => {
+    const wires = [callStart(0, { input: { x: 1 } }), json(0, '{"y":"a'), blockStop(0), ...end('tool_use')]
+    assert.deepEqual(outlineOf(wires).slice(2), ['{"y":"a', '"}', ']', 'tool-call'])
   })
 
   it('is completed when another block begins', () => {

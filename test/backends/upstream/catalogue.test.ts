@@ -116,7 +116,7 @@ describe('the catalogue of an upstream', () => {
     assert.equal(log.length, 1)
   })
 
-  it('asks no more when it is closed, also amid a question', async (t) => {
+  it('asks no more when it is closed, also amid a question', { timeout: 5000 }, async (t) => {
     const upstream = await startBadUpstream(t, hang)
     const { catalogue, log } = open(t, upstream.url)
     const asked = catalogue.refresh()

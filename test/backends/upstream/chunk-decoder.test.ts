@@ -75,6 +75,11 @@ describe('text and thoughts', () => {
       ],
       ['thinking: bc'],
     ],
+    [
+      'blank text between thoughts',
+      [reasoning('b'), content('\n'), reasoning('c'), content('a')],
+      ['thinking: bc', 'text: a'],
+    ],
     ['blank thoughts', [reasoning('\n\n'), content('a')], ['text: a']],
     ['blank text before thoughts', [content('\n'), reasoning('b'), content('a')], ['thinking: b', 'text: a']],
     ['think tags', [content('<th'), content('ink>hm'), content('</think>\n\na')], ['thinking: hm', 'text: a']],
@@ -150,6 +155,11 @@ describe('text and thoughts', () => {
     const some = { discardsThinking: true }
     assert.deepEqual(see(decode([content('a'), reasoning('b'), content('c')], some)).blocks, ['text: ac'])
     assert.deepEqual(see(decode([content('<think>b</think>c')], some)).blocks, ['text: c'])
+  })
+
+  test('white space without end is passed on in the end', () => {
+    const { events } = feed(Array.from({ length: 70 }, () => content(' '.repeat(1000))))
+    assert.equal(types(events).at(-1), 'block-delta')
   })
 
   test('every token is passed on at once', () => {
@@ -268,6 +278,12 @@ describe('stop sequences', () => {
     const call = { index: 0, id: 'a', function: { name: 'f', arguments: '{"a":"END"}' } }
     const { blocks, reason } = see(decode([reasoning('END'), content('a'), chunk({ tool_calls: [call] })], some))
     assert.deepEqual([blocks, reason], [['thinking: END', 'text: a', 'call f: {"a":"END"}'], 'tool-call'])
+  })
+
+  test('that a call interrupts are text', () => {
+    const call = { index: 0, function: { name: 'f', arguments: '{}' } }
+    const { blocks } = see(decode([content('E'), chunk({ tool_calls: [call] }), content('ND')], some))
+    assert.deepEqual(blocks, ['text: E', 'call f: {}', 'text: ND'])
   })
 
   test('are not put together from both sides of a thought', () => {

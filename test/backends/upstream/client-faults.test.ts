@@ -74,7 +74,15 @@ describe('an upstream without a connection', () => {
 describe('TLS', { skip: tlsSkip }, () => {
   it('works with the authorities that Node is told of', async (t) => {
     const certificate = createCertificate('/CN=localhost', 'DNS:localhost')
-    const upstream = await startBadUpstream(t, respond('{"a":1}'), certificate)
+    const resumed: boolean[] = []
+    const upstream = await startBadUpstream(
+      t,
+      (request) => {
+        resumed.push((request.socket as TLSSocket).isSessionReused())
+        respond('{"a":1}', upstream.requests.length === 2 ? ['connection: close'] : [])(request)
+      },
+      certificate,
+    )
     const folder = mkdtempSync(join(tmpdir(), 'headend-authority-'))
     t.after(() => rmSync(folder, { recursive: true }))
     const file = join(folder, 'authority.crt')
@@ -91,9 +99,11 @@ describe('TLS', { skip: tlsSkip }, () => {
     assert.equal(output, '{"a":1}\n'.repeat(3))
     assert.deepEqual(
       upstream.requests.map(({ connection }) => connection),
-      [0, 0, 0],
+      [0, 0, 1],
     )
-    assert.equal((upstream.requests[0]?.socket as TLSSocket).servername, 'localhost')
+    assert.deepEqual(resumed, [false, false, true])
+    const { socket } = await upstream.nextRequest()
+    assert.equal((socket as TLSSocket).servername, 'localhost')
   })
 })
 

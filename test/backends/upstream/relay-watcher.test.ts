@@ -144,10 +144,19 @@ describe('RelayWatcher', () => {
     assert.deepEqual([subject.ended, subject.usage?.outputTokens], [true, 57])
   })
 
+  it('reads the first event behind a byte order mark', () => {
+    const subject = watcher()
+    const first = `\uFEFF${start().replace(/^event: .*\n/, '')}`
+    assert.deepEqual(pushAll(subject, [first, stop]), [first, stop])
+  })
+
   it('lets the last name of an event hold', () => {
     const subject = watcher()
     pushAll(subject, [start(), 'event: content_block_delta\nevent: message_stop\ndata: {}\n\n'])
     assert.equal(subject.ended, true)
+    const mixed = watcher()
+    pushAll(mixed, [start(), 'event: content_block_delta\r\ndata: {}\nevent: message_stop\r\n\r\n'])
+    assert.equal(mixed.ended, true)
   })
 
   it('passes over what clients pass over', () => {
@@ -302,7 +311,7 @@ describe('any transcript, cut anywhere', () => {
         assert.deepEqual(pieces.state, whole.state)
         assert.deepEqual(whole.state, relay([Buffer.from(streamOf(transcript, extra, '\n', false))], null).state)
       }),
-      { numRuns: 800 },
+      { numRuns: 300 },
     )
   })
 
@@ -314,14 +323,93 @@ describe('any transcript, cut anywhere', () => {
         const expected = input.replace(/"model":"(tiny|theirs)"/, `"model":${JSON.stringify('ours "é"')}`)
         assert.equal(text.trimEnd(), expected.trimEnd())
       }),
-      { numRuns: 400 },
+      { numRuns: 200 },
     )
   })
 
   it('byte by byte, too', () => {
     for (const transcript of transcripts) {
-      const bytes = Buffer.from(transcript)
-      assert.deepEqual(relay(cut(bytes, [...bytes.keys()]), null), relay([bytes], null))
+      for (const lineEnd of ['\n', '\r\n', '\r']) {
+        const bytes = Buffer.from(transcript.replaceAll('\n', lineEnd))
+        const pieces = relay(cut(bytes, [...bytes.keys()]), null)
+        const whole = relay([bytes], null)
+        assert.deepEqual([pieces.text.trimEnd(), pieces.state], [whole.text.trimEnd(), whole.state])
+      }
     }
+  })
+})
+
+interface Told {
+  /** Where events end. */
+  readonly ends: ReadonlySet<number>
+  /** Of events that have data; of those without a name what the data say. */
+  readonly types: readonly string[]
+}
+
+/** Line by line, as the standard has it. */
+function readSlowly(text: string): Told {
+  const ends = new Set<number>()
+  const types: string[] = []
+  let name = ''
+  let data: string[] = []
+  for (const { index, 0: whole, 1: content = '' } of text.matchAll(/([^\r\n]*)(?:\r\n|\n|\r)/g)) {
+    if (content.startsWith('event')) name = content.slice('event: '.length)
+    if (content.startsWith('data:')) data.push(content.slice('data: '.length))
+    if (content !== '') continue
+    ends.add(index + whole.length)
+    if (whole === '\r\n') ends.add(index + 1) // its LF may come later
+    if (data.length > 0)
+      types.push(name || (data.join('\n').startsWith('{"type":"content_block_delta"') ? 'content_block_delta' : ''))
+    name = ''
+    data = []
+  }
+  return { ends, types }
+}
+
+const line = fc.constantFrom(
+  ...['', '', '', 'event: content_block_delta', 'event: content_block_delta', 'event: ping', 'event: message_stop'],
+  ...[
+    'data: {"type":"content_block_delta"}',
+    'data: {"type":"content_block_delta"}',
+    'data: {"a":',
+    'data: 1}',
+    'data: x',
+  ],
+  ...[': comment', 'id: 1', 'event'],
+)
+const lines = fc.array(fc.tuple(line, fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, lineEnds)), {
+  maxLength: 30,
+})
+
+describe('any lines with any ends, cut anywhere', () => {
+  it('are events as the standard has them', () => {
+    fc.assert(
+      fc.property(lines, lineEnds, fc.array(fc.nat(2000), { maxLength: 6 }), (written, usual, places) => {
+        const text = written.map(([content, lineEnd]) => content + (lineEnd ?? usual)).join('')
+        const { ends, types } = readSlowly(text)
+        const subject = watcher()
+        subject.push(Buffer.from(start()))
+        let length = 0
+        try {
+          for (const piece of cut(Buffer.from(text), places)) {
+            const bytes = subject.push(piece)
+            if (bytes === null) continue
+            length += bytes.length
+            assert.ok(ends.has(length), `${length} is no end of an event in ${JSON.stringify(text)}`)
+          }
+        } catch (error) {
+          assert.ok(error instanceof HeadendError, error as Error)
+          return // an event whose data had to be read and could not
+        }
+        const stopAt = types.indexOf('message_stop')
+        assert.equal(subject.ended, stopAt !== -1)
+        assert.equal(
+          subject.hasContent,
+          types.some((type) => type === 'content_block_delta' || type === 'message_stop'),
+        )
+        if (stopAt === -1) assert.equal(length, Math.max(0, ...ends))
+      }),
+      { numRuns: 1500 },
+    )
   })
 })

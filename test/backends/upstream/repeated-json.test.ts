@@ -57,6 +57,9 @@ describe('chunks that differ in one text', () => {
     const stream = Array.from({ length: 40 }, (_, at) => JSON.stringify({ ...content('a'), obfuscation: `${at}` }))
     assertSame(stream)
     assert.equal(reused(stream), 0)
+    const alike = Array.from({ length: 5 }, () => JSON.stringify(content('a')))
+    assert.equal(reused(alike), 4)
+    assert.equal(reused([...stream, ...alike]), 0, 'nothing is expected of such an upstream any more')
   })
 })
 

@@ -51,6 +51,7 @@ const cases: readonly (readonly [what: string, stream: string, events: readonly 
   ['no space behind the colon', 'data:a\n\n', [['', 'a']]],
   ['only the first space is none of the data', 'data:  a \n\n', [['', ' a ']]],
   ['several lines of data', 'data: a\ndata:\ndata: b\n\n', [['', 'a\n\nb']]],
+  ['several lines of data that end in both', 'data: a\r\ndata: b\r\n\r\n', [['', 'a\nb']]],
   ['empty data', 'data:\n\n', [['', '']]],
   ['data without a colon', 'data\n\n', [['', '']]],
   [

@@ -105,6 +105,7 @@ describe('calls in every form', () => {
       [calls(piece(null, undefined, 'f', ''), piece(null, undefined, 'g', '{}'))],
       ['call f: {}', 'call g: {}'],
     ],
+    ['one call in one list', [calls(piece(0, 'a', 'f', ''), piece(0, 'a', 'f', '{}'))], ['call f: {}']],
     [
       'one id for all',
       [calls(piece(0, 'a', 'f', '{"x":1}')), calls(piece(1, 'a', 'f', '{"x":2}'))],
@@ -320,6 +321,11 @@ describe('an answer that was cut', () => {
       assert.deepEqual([seen.blocks, seen.reason], [['call f: {"x":1}', 'call g: {"y": "z'], reason])
     })
   }
+
+  test('by length: text behind a call tells that the call was not cut', () => {
+    const { blocks, reason } = see(decode([calls(piece(0, 'a', 'f', '{"x": "y')), content('more'), finished('length')]))
+    assert.deepEqual([blocks, reason], [['call f: {"x": "y"}', 'text: more'], 'max-tokens'])
+  })
 
   test('by length: broken ones are closed all the same', () => {
     assert.deepEqual(see(decode([calls(piece(0, 'a', 'f', '{"x": {y')), finished('length')])).blocks, [

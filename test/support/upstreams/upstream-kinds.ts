@@ -212,6 +212,8 @@ const anthropic: UpstreamKind = {
   quirks: {},
   refuse(body, headers) {
     if (body.model !== 'claude-sonnet-5') return { scene: 'unknown', message: String(body.model) }
+    // The SDK's tool runner asks for a thread first; this refusal makes it go on without one, if it arrives as it was sent.
+    if (body.thread !== undefined) return { scene: 'threads', message: '' }
     const message = faultOfMessagesRequest(body, headers)
     return message === null ? null : { scene: 'invalid', message }
   },
