@@ -31,7 +31,7 @@ export interface Route {
 /** An upstream whose models are served under their own names. */
 export interface OpenUpstream {
   readonly name: string
-  /** What it says it has; the same array as long as that is the same list. `null`: it was never reached. */
+  /** What it says it has; the same array as long as that is the same list. `null`: it never said. */
   listed(): readonly ListedModel[] | null
   /** Names that it does not list, but that are passed on to it unchanged; `*` stands for any text. */
   readonly patterns: readonly string[]
@@ -47,7 +47,7 @@ export interface OpenModels {
   listed(model: string): Route | null
   /** A pattern of an upstream takes it. */
   matching(model: string): Route | null
-  /** Nobody can know whether it exists: of the upstreams that were never reached the first is to say so. */
+  /** Nobody can know whether it exists: of the upstreams that never said what they have the first is to say so. */
   unreached(model: string): Route | null
   entries(): readonly ModelEntry[]
 }
@@ -63,11 +63,11 @@ export interface Alias {
 export interface Router {
   /**
    * Exact id, alias, listed by an upstream, pattern, passed on to an upstream by its patterns, implied pattern, default model; and
-   * else an upstream that was never reached, which nobody can answer for. docs/decisions/09-names-and-targets.md says why.
+   * else an upstream that never said what it has. docs/decisions/09-names-and-targets.md says why.
    * @throws HeadendError not-found
    */
   resolve(model: string): Route
-  /** Models, aliases without a star and what upstreams list, newest first. */
+  /** Models, aliases without a star and what upstreams list, newest first; without those that no server of theirs has. */
   entries(): readonly ModelEntry[]
 }
 
@@ -135,11 +135,18 @@ export function createRouter({ routes, aliases, implied, open, defaultModel }: R
       return route
     },
     entries() {
-      const named = [...byName.values()].flatMap((way) => way()?.entry ?? [])
+      const named = Array.from(byName.values(), (way) => way())
+        .filter(mayBeThere)
+        .map(({ entry }) => entry)
       const listed = open.entries().filter(({ id }) => !byName.has(id))
       return [...named, ...listed].sort((one, other) => other.createdAt.getTime() - one.createdAt.getTime())
     },
   }
+}
+
+/** An upstream that lists its models, and not this one, has it not: clients should not be offered it. */
+function mayBeThere(route: Route | null): route is Route {
+  return route?.targets.some(({ backend }) => backend.exists !== false) === true
 }
 
 function wayToDefault(

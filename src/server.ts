@@ -135,6 +135,7 @@ export async function createServer(config: Config, log: Log, nativeThreads: numb
       modelAlias: config.modelAlias,
       defaultModel: config.defaultModel,
     })
+    warnOfMissing(log, config, upstreams)
     if (config.backend === 'local') warnOfFewThreads(log, models, nativeThreads)
   } catch (cause) {
     transport.destroy()
@@ -175,6 +176,17 @@ function warnOfFewThreads(log: Log, models: readonly ServedModel[], nativeThread
   const wanted = models.reduce((sum, { backend }) => sum + backend.lane.capacity, 4)
   if (wanted <= nativeThreads) return
   log.warn(`${nativeThreads} threads for ${wanted - 4} slots: set UV_THREADPOOL_SIZE=${wanted} in the environment`)
+}
+
+/** A name that is spelt wrong is found out at the start, where its upstream says what it has. */
+function warnOfMissing(log: Log, { models }: Config, upstreams: readonly Upstream[]): void {
+  for (const { id, targets } of models) {
+    for (const target of targets) {
+      if (target.kind === 'local' || findUpstream(upstreams, target.upstream).open(target.model).exists !== false)
+        continue
+      log.warn(`model ${id}: upstream ${target.upstream} does not list ${target.model}`)
+    }
+  }
 }
 
 /** @throws StartError */

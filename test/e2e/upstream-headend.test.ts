@@ -51,6 +51,7 @@ for (const transport of await transports()) {
       },
       usage: null,
       thinkingTokens: null,
+      counted: 19,
     }
   })
 

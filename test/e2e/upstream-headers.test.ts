@@ -98,3 +98,28 @@ describe('what only the upstream of the same protocol says', () => {
     }
   })
 })
+
+describe("the client's own credential, passed through", () => {
+  for (const name of ['openai', 'anthropic'] as const) {
+    it(`to ${name}`, async (test) => {
+      const kind = upstreamKind(name)
+      const flags = { upstreamPassThrough: true, upstreamModels: ['*'] }
+      const server = await startProxy(kind, { key: null, flags })
+      test.after(() => server.destroy())
+      const ask = (key: string) =>
+        post(
+          server.url,
+          { model: kind.model, max_tokens: 100, messages: [{ role: 'user', content: prompts.text }] },
+          { 'x-api-key': key },
+        )
+      assert.equal((await ask(kind.key ?? '')).status, 200)
+      const refused = await ask('sk-of-somebody')
+      assert.equal(refused.status, 401)
+      const { error } = (await refused.json()) as {
+        readonly error: { readonly type: string; readonly message: string }
+      }
+      assert.equal(error.type, 'authentication_error')
+      assert.match(error.message, name === 'openai' ? /^Incorrect API key provided/ : /^invalid x-api-key$/)
+    })
+  }
+})

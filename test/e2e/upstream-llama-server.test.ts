@@ -45,7 +45,7 @@ function describeLlamaServer(binary: string, protocol: Protocol): void {
     async () => {
       const { server } = await startProxied(binary, protocol)
       const seen = own ? { ...texts, stopped: /^/ } : texts
-      return { server, model: llamaModel, texts: seen, usage: null, thinkingTokens: null }
+      return { server, model: llamaModel, texts: seen, usage: null, thinkingTokens: null, counted: own ? 17 : null }
     },
     { illegalOrder },
   )

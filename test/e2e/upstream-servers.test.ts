@@ -12,7 +12,7 @@ import { upstreamKinds } from '../support/upstreams/upstream-kinds.ts'
 const cuts: Readonly<Record<string, Cut>> = { 'cut at each byte': 'bytes', 'cut at random': { seed: 7 } }
 
 async function openSubject(kind: UpstreamKind, flags: Readonly<Record<string, unknown>>, cut: Cut = 'whole') {
-  const { usage, thought, thinkingTokens } = kind.expected
+  const { usage, thought, thinkingTokens, counted } = kind.expected
   return {
     server: await startProxy(kind, { flags, cut }),
     model: kind.model,
@@ -25,6 +25,7 @@ async function openSubject(kind: UpstreamKind, flags: Readonly<Record<string, un
     },
     usage: { ...usage, output: 12 },
     thinkingTokens,
+    counted,
   }
 }
 

@@ -6,7 +6,7 @@ export class FakeBackend extends EventEmitter<{ change: [] }> implements Backend
   /** Its own: a test that changes the capacity needs no second object. */
   readonly lane = this
   readonly name = 'fake'
-  readonly exists = true
+  exists: boolean | null = true
   readonly ready = true
   capacity: number
 

@@ -9,8 +9,8 @@ export interface ProxyServer extends RunningServer {
 
 export interface ProxyOptions extends FakeOptions {
   readonly flags?: Readonly<Record<string, unknown>>
-  /** Shown to the upstream instead of the right one. */
-  readonly key?: string
+  /** Shown to the upstream instead of the right one; `null`: none. */
+  readonly key?: string | null
 }
 
 /** Configured as its users would: by one flag where that does, by a file where the upstream has quirks. */
@@ -18,7 +18,7 @@ export async function startProxy(kind: UpstreamKind, options: ProxyOptions = {})
   const upstream = await startFakeUpstream(kind, options)
   const { url } = upstream
   const { protocol, quirks } = kind
-  const key = options.key ?? kind.key
+  const key = options.key === undefined ? kind.key : options.key
   const flags = { upstreamRetries: '0', ...options.flags }
   const hasQuirks = Object.keys(quirks).length > 0
   const server = hasQuirks

@@ -14,12 +14,10 @@ import { UpstreamUsage } from './upstream-usage.ts'
 /** Of a refusal, for `stop_details`; all of it is in the text. UTF-16 units. */
 const explanationUnitsMax = 4096
 
-/** What `finish_reason` says; words that are not here end the turn. */
+/** What `finish_reason` says; words that are not here end the turn. Whether there are calls is seen from the calls. */
 const finishReasons: ReadonlyMap<string, FinishReason> = new Map([
   ['length', 'max-tokens'],
   ['max_tokens', 'max-tokens'],
-  ['tool_calls', 'tool-call'],
-  ['function_call', 'tool-call'],
   ['content_filter', 'refusal'],
 ])
 
@@ -182,11 +180,10 @@ export class AnswerAssembler {
     this.#tags.end()
   }
 
-  /** Some servers repeat it on every chunk, and some change it: `stop` says less than that there are calls. */
+  /** Some servers repeat it on every chunk: the last one holds. */
   #readFinish(choice: Fields): void {
     const finish = textOf(choice.finish_reason).toLowerCase()
-    const outranked = finish === 'stop' && finishReasons.get(this.#finish) === 'tool-call'
-    if (finish !== '' && !outranked) this.#finish = finish
+    if (finish !== '') this.#finish = finish
     // vLLM calls it stop_reason, SGLang matched_stop; a number is the id of a token that ends every turn.
     const stop = textOf(choice.stop_reason) || textOf(choice.matched_stop)
     if (stop !== '' && this.#mayStop(stop)) this.#reportedStop = stop

@@ -1,5 +1,6 @@
 import type { Call } from '../../contract/backend.ts'
 import type { HeadendError } from '../../contract/errors.ts'
+import { passedCredentials } from './credentials.ts'
 import type { UpstreamResponse } from './response.ts'
 import type { TargetParts } from './target-parts.ts'
 import { explainRefusal } from './upstream-error.ts'
@@ -22,8 +23,16 @@ export const answerBytesMax = 64 * 1024 * 1024
 const traceHeaders = ['traceparent', 'tracestate'] as const
 
 /** Sends a request, and tells the client the id that the upstream gave it. */
-export async function ask({ client }: TargetParts, question: Question, call: Call): Promise<UpstreamResponse> {
-  const headers: Record<string, string> = { ...question.headers, 'content-type': 'application/json' }
+export async function ask(
+  { client, settings }: TargetParts,
+  question: Question,
+  call: Call,
+): Promise<UpstreamResponse> {
+  const headers: Record<string, string> = {
+    ...question.headers,
+    ...passedCredentials(settings, (name) => call.client.header(name)),
+    'content-type': 'application/json',
+  }
   for (const name of traceHeaders) {
     const value = call.client.header(name)
     if (value !== null) headers[name] = value

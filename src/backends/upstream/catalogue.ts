@@ -13,7 +13,7 @@ export interface CatalogueHealth {
 
 /** What an upstream has, and whether it is there: the one question answers both. */
 export interface Catalogue {
-  /** What the upstream lists, as far as known; `null`: it was never reached. A stale list is returned at once and refreshed in the background. */
+  /** What the upstream lists; `null`: it never said. A stale list is returned at once and refreshed in the background. */
   models(): readonly ListedModel[] | null
   /** Asks now, together with whoever asks at the same time. Resolves to whether the upstream answered; never rejects. */
   refresh(): Promise<boolean>
@@ -65,7 +65,6 @@ export function createCatalogue(
     const isList = answer.kind === 'list'
     const error = isList ? null : answer.problem
     if (isList) models = answer.models
-    else if (answer.kind === 'answered') models ??= []
     staleAt = performance.now() + (isList ? modelsTtlMs : Math.min(modelsTtlMs, retryMs))
     if (error !== health.error) log(error ?? `Upstream ${name} lists its models again`)
     health = { up: answer.kind !== 'silent', checkedAt: new Date(), error }

@@ -28,21 +28,20 @@ export function createDial({ name, url, connectTimeoutMs }: UpstreamSettings): D
 
   return (ready) => {
     const socket = isTls ? connectTls(session === undefined ? tls : { ...tls, session }) : connectPlain(common)
-    let isSettled = false
     const settle = (problem: HeadendError | null): void => {
-      if (isSettled) return
-      isSettled = true
       clearTimeout(timer)
+      socket.off('error', failed).off('close', closed) // nothing of this is kept for as long as the socket lives
       ready(problem)
     }
+    const failed = (cause: Error): void => settle(explainUnreachable(name, cause))
+    const closed = (): void => settle(explainUnreachable(name, new Error('The socket was closed')))
     const timer = setTimeout(() => {
       settle(explainSlowConnect(name, connectTimeoutMs))
       socket.destroy()
     }, connectTimeoutMs)
     socket.setNoDelay(true).setKeepAlive(true, probeAfterMs)
     socket.once(isTls ? 'secureConnect' : 'connect', () => settle(null))
-    socket.once('error', (cause) => settle(explainUnreachable(name, cause)))
-    socket.once('close', () => settle(explainUnreachable(name, new Error('The socket was closed'))))
+    socket.once('error', failed).once('close', closed)
     if (isTls) {
       socket.on('session', (fresh: Buffer) => {
         session = fresh

@@ -20,13 +20,13 @@ export function createHeaderWriter(settings: UpstreamSettings): (request: Upstre
 
   return ({ headers, body, streams }) => {
     const list = fixedList.slice()
-    for (const [name, value] of Object.entries(headers)) if (!withheld.has(name)) list.push(name, value)
-    const addDefault = (name: string, value: string): void => {
-      if (headers[name] === undefined && !fixed.has(name)) list.push(name, value)
-    }
-    addDefault('user-agent', `headend/${version}`)
-    addDefault('accept', streams ? 'text/event-stream, application/json' : 'application/json')
-    if (body !== null) addDefault('content-type', 'application/json')
+    for (const name in headers) if (!withheld.has(name)) list.push(name, headers[name] as string)
+    // What nobody else says.
+    if (!withheld.has('user-agent') && headers['user-agent'] === undefined)
+      list.push('user-agent', `headend/${version}`)
+    if (headers.accept === undefined)
+      list.push('accept', streams ? 'text/event-stream, application/json' : 'application/json')
+    if (body !== null && headers['content-type'] === undefined) list.push('content-type', 'application/json')
     return list
   }
 }

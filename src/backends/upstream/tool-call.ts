@@ -29,7 +29,7 @@ export class ToolCall {
 
   /** Names come once, again with every piece, in parts, or growing; in front of the arguments in any case. */
   addName(piece: string): void {
-    if (piece === '' || piece === this.name || (this.arguments.length > 0 && this.name !== '')) return
+    if (piece === '' || (this.arguments.length > 0 && this.name !== '')) return
     this.name = piece.startsWith(this.name) ? piece : this.name + piece
   }
 

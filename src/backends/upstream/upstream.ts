@@ -16,7 +16,7 @@ export interface Upstream {
   readonly lane: Lane
   /** One line for the banner. */
   summary(): string
-  /** What of its list is served under its own name; `null`: it was never reached. */
+  /** What of its list is served under its own name; `null`: it never said. */
   listed(): readonly ListedModel[] | null
   /** One of its models, whether it lists that or not. Light: nothing is asked of the server. */
   open(model: string, quirks?: Partial<UpstreamQuirks>): Backend
@@ -39,6 +39,7 @@ export function openUpstream(
   const end = async (ended: Promise<void>): Promise<void> => {
     catalogue.close()
     await ended
+    await recorder?.settled()
   }
 
   function factsOf(model: string): ModelFacts {

@@ -170,11 +170,11 @@ describe('the catalogue of an upstream', () => {
     assert.deepEqual([idsOf(catalogue), log], [['b'], []])
   })
 
-  it('has an empty list of an upstream that has none', async (t) => {
+  it('knows nothing of an upstream that has no list', async (t) => {
     const upstream = await startBadUpstream(t, respond('', [], 404))
     const { catalogue } = open(t, upstream.url)
     assert.equal(await catalogue.refresh(), true)
-    assert.deepEqual(catalogue.models(), [])
+    assert.equal(catalogue.models(), null)
   })
 })
 

@@ -6,6 +6,8 @@ export interface ChatRules {
   readonly nullContent: boolean
   /** Calls of an unfinished tool loop must carry what was thought before them. */
   readonly wantsReasoning: boolean
+  /** How it is asked to think. */
+  readonly thinkingField: 'reasoning_effort' | 'reasoning' | 'thinking'
   /** Tool messages answer all calls of the message before them, and nothing stands in between. */
   readonly pairsTools: boolean
 }

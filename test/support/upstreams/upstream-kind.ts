@@ -36,6 +36,8 @@ export interface Expected {
   readonly thought: string | null
   /** Of the thought; `null`: it does not say. */
   readonly thinkingTokens: number | null
+  /** Tokens of a prompt, where it has a tokenizer that can be asked; `null`: headend estimates them. */
+  readonly counted: number | null
   /** By scene. */
   readonly refusals: Readonly<Record<string, Refusal>>
   /** When it breaks off amid a stream. */

@@ -1,9 +1,15 @@
 import { type ChatRules, faultOfChat } from './check-chat.ts'
 import { faultOfMessagesRequest } from './check-messages.ts'
 import { readTranscripts } from './transcripts.ts'
-import type { Expected, UpstreamKind } from './upstream-kind.ts'
+import { type Expected, sceneOf, type UpstreamKind } from './upstream-kind.ts'
 
-const tolerant: ChatRules = { fields: null, nullContent: true, wantsReasoning: false, pairsTools: false }
+const tolerant: ChatRules = {
+  fields: null,
+  nullContent: true,
+  wantsReasoning: false,
+  thinkingField: 'reasoning_effort',
+  pairsTools: false,
+}
 
 type ChatParts = Pick<UpstreamKind, 'name' | 'model'> &
   Partial<Omit<UpstreamKind, 'expected'>> & {
@@ -28,7 +34,8 @@ function chatKind({ rules, refusesMaxTokens, expected, ...parts }: ChatParts): U
     refuse(body) {
       if (body.model !== parts.model) return { scene: 'unknown', message: String(body.model) }
       if (refusesMaxTokens && body.max_tokens !== undefined) return { scene: 'unsupported', message: '' }
-      const message = faultOfChat(body, allRules)
+      const isUnasked = sceneOf(body) === 'thinking' && body[allRules.thinkingField] === undefined
+      const message = isUnasked ? `${allRules.thinkingField} is missing` : faultOfChat(body, allRules)
       return message === null ? null : { scene: 'invalid', message }
     },
     ...parts,
@@ -36,6 +43,7 @@ function chatKind({ rules, refusesMaxTokens, expected, ...parts }: ChatParts): U
       usage: { input: 25, cached: 0 },
       thought: '17 times 3 is 51.',
       thinkingTokens: null,
+      counted: null,
       refusals: {},
       broken: { type: 'api_error', message: /./ },
       ...expected,
@@ -62,6 +70,7 @@ const vllm = chatKind({
   quirks: { tokenize_path: '/tokenize' },
   rules: { pairsTools: true },
   expected: {
+    counted: 25,
     refusals: { overflow: tooLong, busy: overloaded('Server overloaded') },
     broken: { type: 'api_error', message: /^EngineCore encountered an issue/ },
   },
@@ -132,7 +141,7 @@ const deepseek = chatKind({
   headers: { 'x-ds-trace-id': 'c8953dd3' },
   eventStream: 'text/event-stream; charset=utf-8',
   quirks: { thinking: 'thinking', reasoning_history: 'reasoning_content' },
-  rules: { wantsReasoning: true, pairsTools: true },
+  rules: { wantsReasoning: true, thinkingField: 'thinking', pairsTools: true },
   expected: {
     usage: { input: 9, cached: 16 },
     thinkingTokens: 6,
@@ -152,7 +161,7 @@ const openrouter = chatKind({
   key: 'sk-or-v1-open',
   headers: { 'x-generation-id': 'gen-1771592802-hDlyfTXagKZBer6JQTBv' },
   quirks: { thinking: 'reasoning', cache_control: true },
-  rules: { pairsTools: true },
+  rules: { thinkingField: 'reasoning', pairsTools: true },
   expected: {
     usage: { input: 5, cached: 20 },
     thinkingTokens: 6,
@@ -221,6 +230,7 @@ const anthropic: UpstreamKind = {
     usage: { input: 5, cached: 20 },
     thought: '17 times 3 is 51.',
     thinkingTokens: 6,
+    counted: 25,
     refusals: {
       overflow: tooLong,
       busy: overloaded('Overloaded'),
