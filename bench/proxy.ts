@@ -15,6 +15,7 @@
  *
  * `npm run bench -- proxy [--only small,burst] [--targets mock,floor,headend,relay] [--rounds 5] [--quick]`
  */
+import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { costCases } from './proxy/cost-cases.ts'
 import { freshCases } from './proxy/memory-cases.ts'
@@ -58,6 +59,9 @@ await measureCosts(mock)
 await measureFresh(mock)
 await mock.process.stop()
 printReport(results, targets)
+const [load = 0] = loadavg()
+if (load > 2)
+  console.log(`Other work disturbed it: load average ${load.toFixed(1)}, where this bench alone makes less than 2.`)
 
 async function measureCosts(mock: Mock): Promise<void> {
   const cases = Object.entries(costCases).filter(([name]) => caseNames.includes(name))

@@ -51,7 +51,7 @@ for (const transport of await transports()) {
       },
       usage: null,
       thinkingTokens: null,
-      counted: 19,
+      counted: null,
     }
   })
 

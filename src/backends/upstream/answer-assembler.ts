@@ -186,13 +186,8 @@ export class AnswerAssembler {
     if (finish !== '') this.#finish = finish
     // vLLM calls it stop_reason, SGLang matched_stop; a number is the id of a token that ends every turn.
     const stop = textOf(choice.stop_reason) || textOf(choice.matched_stop)
-    if (stop !== '' && this.#mayStop(stop)) this.#reportedStop = stop
-  }
-
-  /** Of an upstream that was told none, others than the client's are markers of its own. */
-  #mayStop(stop: string): boolean {
-    const { stopSequences } = this.#options
-    return stopSequences.length === 0 || stopSequences.includes(stop)
+    // Others than the client's are markers of the upstream's own.
+    if (this.#options.stopSequences.includes(stop)) this.#reportedStop = stop
   }
 }
 

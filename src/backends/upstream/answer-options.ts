@@ -2,8 +2,9 @@ import type { ThinkTagOptions } from '../../text/think-tags.ts'
 
 /** What a decoder must know of the request whose answer it reads. */
 export interface AnswerOptions {
-  /** Matched here, because upstreams do not say which one ended the text; empty where the upstream says so itself. */
   readonly stopSequences: readonly string[]
+  /** The upstream was told them, and says which one ended the text. Most do not say, so they are matched here. */
+  readonly stopsReported: boolean
   /** `false`: calls behind the first are cut. */
   readonly parallelCalls: boolean
   /** The client's name of a tool by the upstream's, where that had to be shortened. */

@@ -32,7 +32,8 @@ export class BlockQueue {
   constructor(writer: BlockWriter, options: AnswerOptions) {
     this.#writer = writer
     this.#options = options
-    this.#stops = options.stopSequences.length === 0 ? null : createStopMatcher(options.stopSequences)
+    const { stopSequences, stopsReported } = options
+    this.#stops = stopsReported || stopSequences.length === 0 ? null : createStopMatcher(stopSequences)
   }
 
   /** The one that ended the text. Nothing is written behind it. */

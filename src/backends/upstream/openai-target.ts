@@ -49,7 +49,8 @@ export function createOpenaiTarget(parts: TargetParts): Backend {
 
   function optionsOf({ request, encoded }: OpenaiPrepared): AnswerOptions {
     return {
-      stopSequences: quirks.reportsStop ? [] : request.stopSequences,
+      stopSequences: request.stopSequences,
+      stopsReported: quirks.reportsStop,
       parallelCalls: request.toolChoice.parallel,
       toolNames: encoded.toolNames,
       discardsThinking: request.thinking.kind === 'off' && quirks.unwantedThinking === 'discard',

@@ -1,3 +1,5 @@
+import { HeadendError } from '../../contract/errors.ts'
+
 /** One event of a stream, as bytes that are going to be passed on. */
 export interface RawEvent {
   readonly bytes: Uint8Array
@@ -19,8 +21,8 @@ const byteOrderMark = '\xef\xbb\xbf' // the first event of a stream may have it;
 
 /** @returns `null`: it has no data (a comment, a blank line), so clients do not see it */
 export function readRawEvent(bytes: Uint8Array): RawEvent | null {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const text = buffer.toString('latin1') // so that a position in the text is one in the bytes
+  const buffer = bufferOf(bytes)
+  const text = latin1(buffer)
   const fields = fieldsOf(text, text.startsWith(byteOrderMark) ? byteOrderMark.length : 0)
   const values = fields.filter(({ name }) => name === 'data')
   const first = values[0]
@@ -65,6 +67,22 @@ function typeOf(data: string): string | null {
   const { type, error } = value as Readonly<Record<string, unknown>>
   if (typeof type === 'string') return type
   return error === undefined ? null : 'error'
+}
+
+/** @throws HeadendError upstream-malformed: its data are something else */
+export function objectOf({ data, type }: RawEvent): Readonly<Record<string, unknown>> {
+  const value = parseJson(data)
+  if (typeof value === 'object' && value !== null) return value as Readonly<Record<string, unknown>>
+  throw new HeadendError('upstream-malformed', `the upstream sent a ${type} event whose data is no JSON object`)
+}
+
+/** One character a byte, so that positions in the text are positions in the bytes. */
+export function latin1(bytes: Uint8Array): string {
+  return bufferOf(bytes).toString('latin1')
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 /** @returns `undefined`: it is no JSON */

@@ -82,10 +82,11 @@ function toHead(fields: Fields): RecordingHead | string {
 
 function toOptions(value: unknown): AnswerOptions | undefined {
   if (!isObject(value)) return undefined
-  const { stopSequences, parallelCalls, toolNames, discardsThinking, thinkTags, promptTokens } = value
+  const { stopSequences, stopsReported, parallelCalls, toolNames, discardsThinking, thinkTags, promptTokens } = value
   const isWhole =
     Array.isArray(stopSequences) &&
     stopSequences.every((sequence) => typeof sequence === 'string') &&
+    typeof stopsReported === 'boolean' &&
     typeof parallelCalls === 'boolean' &&
     Array.isArray(toolNames) &&
     toolNames.every((pair) => Array.isArray(pair) && pair.length === 2) &&
@@ -93,7 +94,8 @@ function toOptions(value: unknown): AnswerOptions | undefined {
     isThinkTags(thinkTags) &&
     typeof promptTokens === 'number'
   if (!isWhole) return undefined
-  return { stopSequences, parallelCalls, toolNames: new Map(toolNames), discardsThinking, thinkTags, promptTokens }
+  const names = new Map<string, string>(toolNames)
+  return { stopSequences, stopsReported, parallelCalls, toolNames: names, discardsThinking, thinkTags, promptTokens }
 }
 
 function isThinkTags(value: unknown): value is AnswerOptions['thinkTags'] {

@@ -1,7 +1,8 @@
 import { HeadendError } from '../../contract/errors.ts'
 import type { Usage } from '../../contract/events.ts'
 import { AnthropicUsage } from './anthropic-usage.ts'
-import { parseJson, type RawEvent, readRawEvent } from './raw-event.ts'
+import { latin1, objectOf, parseJson, type RawEvent, readRawEvent } from './raw-event.ts'
+import { RelayGuard } from './relay-guard.ts'
 import { spliceMessageModel } from './splice-model.ts'
 import { explainStreamError } from './upstream-error.ts'
 
@@ -12,17 +13,15 @@ export interface WatcherOptions {
   readonly eventBytesMax: number
 }
 
-/** How nearly every event begins, in both usual spellings of a line's end: such a one needs no look inside. */
-const deltaHead = 'event: content_block_delta\ndata: '
-const deltaHeadWithReturns = deltaHead.replace('\n', '\r\n')
-
 const lineFeed = 0x0a
 const carriageReturn = 0x0d
 
+const nothing = Buffer.alloc(0)
+
 /**
  * Watches the event stream of an upstream that speaks the client's own protocol. Its bytes are handed on as they came, but for the
- * model's name in `message_start`, and in whole events, so that what is written between two pushes never falls into one. What
- * stands behind `message_stop` or an `error` event is dropped: the answer is over.
+ * model's name in `message_start` and what the guard adds and drops, and in whole events, so that what is written between two
+ * pushes never falls into one. What stands behind `message_stop` or an `error` event is dropped: the answer is over.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
  */
 export class RelayWatcher {
@@ -34,7 +33,7 @@ export class RelayWatcher {
   hasContent = false
   readonly #options: WatcherOptions
   readonly #usage = new AnthropicUsage()
-  #started = false
+  readonly #guard = new RelayGuard()
 
   /** The pieces of an event that is not whole yet. */
   #held: Uint8Array[] = []
@@ -66,9 +65,8 @@ export class RelayWatcher {
     let position = 0
     while (position < bytes.length && !this.#isOver) {
       const isFresh = this.#heldBytes === 0
-      const deltaEnd = isFresh && this.#started ? endOfDelta(text, position, hasReturns) : -1
+      const deltaEnd = isFresh ? this.#guard.endOfDelta(text, position, hasReturns) : -1
       if (deltaEnd !== -1) {
-        this.hasContent = true
         position = deltaEnd
         continue
       }
@@ -156,15 +154,21 @@ export class RelayWatcher {
   /** The last event of most reads is whole only with the next one. */
   #isDelta(event: Uint8Array): boolean {
     const text = latin1(event)
-    const isDelta = this.#started && endOfDelta(text, 0, text.includes('\r')) === text.length
-    this.hasContent ||= isDelta
-    return isDelta
+    return this.#guard.endOfDelta(text, 0, text.includes('\r')) === text.length
   }
 
-  /** @returns the event as it is to be passed on */
+  /** @returns what is to be passed on in the event's place */
   #watch(bytes: Uint8Array): Uint8Array {
     const event = readRawEvent(bytes)
     if (event === null) return bytes
+    const missing = this.#guard.admit(event)
+    if (missing === null) return nothing
+    const relayed = this.#read(event)
+    return missing === '' ? relayed : Buffer.concat([Buffer.from(missing), relayed])
+  }
+
+  /** @returns the event as it is to be passed on */
+  #read(event: RawEvent): Uint8Array {
     switch (event.type) {
       case 'ping':
         break
@@ -174,31 +178,25 @@ export class RelayWatcher {
         this.#fail(event)
         break
       case 'message_delta':
-        this.#refuseUnstarted()
-        this.hasContent = true
         this.#usage.add(objectOf(event).usage)
+        this.hasContent = true
         break
       case 'message_stop':
-        this.#refuseUnstarted()
         objectOf(event) // at the end of a body half of it may be missing
-        this.hasContent = true
         this.ended = true
         break
       case null: // neither a name nor a type: clients pass over it
-        this.#refuseUnstarted()
         break
       default: // the protocol gains events
-        if (event.type.startsWith('content_block_')) this.#refuseUnstarted()
-        this.hasContent = true
+        this.hasContent = this.#guard.hasBegun
     }
-    return bytes
+    return event.bytes
   }
 
   #start(event: RawEvent): Uint8Array {
     const { bytes, dataStart } = event
     const body = objectOf(event)
     const message = (body.message ?? {}) as Readonly<Record<string, unknown>>
-    this.#started = true
     this.#usage.add(message.usage)
     const { model } = this.#options
     if (model === null || typeof message.model !== 'string' || message.model === model) return bytes
@@ -211,36 +209,6 @@ export class RelayWatcher {
     const { error = value } = value as { readonly error?: unknown }
     this.failure = explainStreamError(error)
   }
-
-  /** Otherwise a page or another protocol's stream would reach the client as an answer. */
-  #refuseUnstarted(): void {
-    if (this.#started) return
-    throw new HeadendError('upstream-malformed', 'the upstream sent a stream that does not begin with message_start')
-  }
-}
-
-function objectOf({ data, type }: RawEvent): Readonly<Record<string, unknown>> {
-  const value = parseJson(data)
-  if (typeof value === 'object' && value !== null) return value as Readonly<Record<string, unknown>>
-  throw new HeadendError('upstream-malformed', `the upstream sent a ${type} event whose data is no JSON object`)
-}
-
-/** @returns where the delta that begins at `from` ends; -1: no delta of one line begins there, or not all of it is here */
-function endOfDelta(text: string, from: number, hasReturns: boolean): number {
-  if (!hasReturns) {
-    if (!text.startsWith(deltaHead, from)) return -1
-    const lineEnd = text.indexOf('\n', from + deltaHead.length)
-    return lineEnd !== -1 && text.charCodeAt(lineEnd + 1) === lineFeed ? lineEnd + 2 : -1
-  }
-  if (!text.startsWith(deltaHeadWithReturns, from)) return -1
-  const lineEnd = text.indexOf('\r', from + deltaHeadWithReturns.length)
-  const isWhole = lineEnd !== -1 && text.startsWith('\r\n\r\n', lineEnd)
-  return isWhole && text.indexOf('\n', from + deltaHeadWithReturns.length) === lineEnd + 1 ? lineEnd + 4 : -1
-}
-
-function latin1(bytes: Uint8Array): string {
-  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  return buffer.toString('latin1')
 }
 
 function filled(bytes: Uint8Array): Uint8Array | null {

@@ -23,7 +23,8 @@ export class MessageBuilder implements Reply {
   readonly #exchange: Exchange
   readonly #options: ReplyOptions
   #content: MessageContent[] = []
-  #head: BlockHead = { kind: 'text' }
+  /** Of the open block; `null`: none is open, and what belongs to one is dropped. */
+  #head: BlockHead | null = null
   #text = ''
   #usage = unknownUsage
 
@@ -40,9 +41,11 @@ export class MessageBuilder implements Reply {
     switch (event.type) {
       case 'start':
         this.#content = []
+        this.#head = null
         this.#usage = event.usage ?? unknownUsage
         break
       case 'block-start':
+        this.#endBlock()
         this.#head = event.block
         this.#text = ''
         break
@@ -73,7 +76,10 @@ export class MessageBuilder implements Reply {
   /** Empty blocks are left out: a client that sent one back would get a 400. */
   #endBlock(): void {
     const text = this.#text
-    switch (this.#head.kind) {
+    const head = this.#head
+    this.#head = null
+    if (head === null) return
+    switch (head.kind) {
       case 'text':
         if (text !== '') this.#content.push({ type: 'text', text, citations: null })
         break
@@ -81,12 +87,12 @@ export class MessageBuilder implements Reply {
         if (text !== '') this.#content.push(this.#thinking(text))
         break
       case 'tool-call': {
-        const { id, name } = this.#head
+        const { id, name } = head
         this.#content.push({ type: 'tool_use', id, name, input: repairJsonObject(text), caller: { type: 'direct' } })
         break
       }
       default:
-        this.#head satisfies never
+        head satisfies never
     }
   }
 
@@ -95,6 +101,7 @@ export class MessageBuilder implements Reply {
   }
 
   #finish(event: Extract<StreamEvent, { readonly type: 'finish' }>): void {
+    this.#endBlock()
     const usage = event.usage ?? this.#usage
     const body = encodeMessage({
       ...newMessage(this.#options.model, messageUsage(usage, usage.outputTokens)),

@@ -67,6 +67,8 @@ export class StreamEncoder implements Reply {
   /** Of the open or the next block. Blocks that stay empty are never opened: the backend's index may run ahead. */
   #index = 0
   #blockOpen = false
+  /** Between `block-start` and `block-end`. */
+  #inBlock = false
   #deltaHead = ''
   #hasDeltas = false
   /** What the signature of a thinking block is made from. */
@@ -95,12 +97,14 @@ export class StreamEncoder implements Reply {
 
   write(event: StreamEvent): boolean {
     if (this.#done) return !this.#exchange.signal.aborted
+    // Whatever a backend emits, what goes out is legal: what is missing is added, what is out of place is dropped.
+    if (!this.started && event.type !== 'start') this.#start(null)
     switch (event.type) {
       case 'block-delta':
-        if (event.text !== '') this.#writeDelta(event.text)
+        if (this.#inBlock && event.text !== '') this.#writeDelta(event.text)
         break
       case 'start':
-        this.#start(event.usage)
+        if (!this.started) this.#start(event.usage)
         break
       case 'block-start':
         this.#startBlock(event.block)
@@ -175,6 +179,8 @@ export class StreamEncoder implements Reply {
   }
 
   #startBlock(head: BlockHead): void {
+    this.#endBlock()
+    this.#inBlock = true
     this.#head = head
     this.#hasDeltas = false
     this.#thought = ''
@@ -206,6 +212,7 @@ export class StreamEncoder implements Reply {
   }
 
   #endBlock(): void {
+    this.#inBlock = false
     this.#flushPending()
     if (!this.#blockOpen) return
     if (this.#head.kind === 'thinking') {
@@ -219,6 +226,7 @@ export class StreamEncoder implements Reply {
   }
 
   #finish(event: Extract<StreamEvent, { readonly type: 'finish' }>): void {
+    this.#endBlock()
     const delta = {
       stop_reason: stopReason(event.reason, knowsContextFull(this.#exchange)),
       stop_sequence: event.stopSequence,

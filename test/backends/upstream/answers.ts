@@ -7,6 +7,7 @@ import type { FinishReason, StreamEvent, Usage } from '../../../src/contract/eve
 export function answerOptions(some: Partial<AnswerOptions> = {}): AnswerOptions {
   return {
     stopSequences: [],
+    stopsReported: false,
     parallelCalls: true,
     toolNames: new Map(),
     discardsThinking: false,

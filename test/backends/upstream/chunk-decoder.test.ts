@@ -310,7 +310,9 @@ describe('stop sequences', () => {
   ] as const) {
     test(`${field}: ${told} of an upstream that matches them itself`, () => {
       const last = { choices: [{ index: 0, delta: {}, finish_reason: 'stop', [field]: told }] }
-      const { reason, stopSequence } = see(decode([content('a'), last]))
+      const { reason, stopSequence } = see(
+        decode([content('a END b'), last], { stopSequences: ['END'], stopsReported: true }),
+      )
       assert.deepEqual([reason, stopSequence], [expected === null ? 'end-turn' : 'stop-sequence', expected])
     })
   }
@@ -318,6 +320,7 @@ describe('stop sequences', () => {
   test('that the client did not ask for are markers of the upstream', () => {
     const last = { choices: [{ index: 0, delta: {}, finish_reason: 'stop', matched_stop: '<|im_end|>' }] }
     assert.equal(see(decode([content('a'), last], some)).reason, 'end-turn')
+    assert.equal(see(decode([content('a'), last])).reason, 'end-turn')
   })
 })
 

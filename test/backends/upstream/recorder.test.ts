@@ -16,6 +16,7 @@ const head: RecordingHead = {
   contentType: 'text/event-stream',
   options: {
     stopSequences: ['END'],
+    stopsReported: false,
     parallelCalls: false,
     toolNames: new Map([['short', 'long']]),
     discardsThinking: true,
