@@ -76,15 +76,19 @@ interface Question {
  * @throws HeadendError invalid-request: nobody could answer this
  */
 function understand(draft: Draft, route: Route, body: Uint8Array, protocol: Protocol): Question {
-  const question = { route, protocol: protocol.name, raw: { body, model: draft.model, stream: draft.stream } }
-  const relays = route.targets.filter((target) => isRelayed(target, question))
-  if (relays.length === route.targets.length) return { ...question, request: null }
+  const raw = { body, model: draft.model, stream: draft.stream }
+  const relayed = relayedTargets(route, protocol.name)
+  if (relayed.length === route.targets.length) return { route, protocol: protocol.name, raw, request: null }
   try {
-    return { ...question, request: preset(draft.complete(), route) }
+    return { route, protocol: protocol.name, raw, request: preset(draft.complete(), route) }
   } catch (refusal) {
-    if (relays.length === 0) throw refusal
-    return { ...question, route: { ...route, targets: relays }, request: null }
+    if (relayed.length === 0) throw refusal
+    return { route: { ...route, targets: relayed }, protocol: protocol.name, raw, request: null }
   }
+}
+
+function relayedTargets(route: Route, protocol: string): readonly Target[] {
+  return route.targets.filter((target) => isRelayed(target, { route, protocol }))
 }
 
 /** A preset would have to be put into the client's bytes, so such requests are translated. */

@@ -13,7 +13,7 @@ import { createApp } from './http/app.ts'
 import { listen, type Transport } from './http/server.ts'
 import type { Log } from './observe/log.ts'
 import { createProtocols } from './protocols/registry.ts'
-import { logFinished } from './request-log.ts'
+import { createRequestLog } from './request-log.ts'
 import type { Router } from './router.ts'
 import { createRoutes } from './routes.ts'
 import { createDispatcher } from './routing/dispatcher.ts'
@@ -49,6 +49,7 @@ export async function createServer(config: Config, log: Log, nativeThreads: numb
   let router: Router | null = null
   const running = new Set<Exchange>()
   const failures = new WeakMap<Exchange, unknown>()
+  const logRequest = createRequestLog(log)
 
   const access = openAccess(config, (message) => log.warn(message))
   const protocols = createProtocols(config)
@@ -112,7 +113,7 @@ export async function createServer(config: Config, log: Log, nativeThreads: numb
       ),
     finished(report) {
       running.delete(report.exchange)
-      logFinished(log, report, access.keyName(report.exchange), failures.get(report.exchange))
+      logRequest(report, access.keyName(report.exchange), failures.get(report.exchange))
     },
   })
   if (note !== null) log.info(note)

@@ -1,5 +1,5 @@
-import { randomInt } from 'node:crypto'
 import type { StreamEvent } from '../src/contract/events.ts'
+import { createIdMaker } from '../src/text/random-id.ts'
 
 export interface EventTarget {
   send(event: StreamEvent): void
@@ -47,10 +47,4 @@ export class AnswerBlocks {
 const textHead = { kind: 'text' } as const
 const thinkingHead = { kind: 'thinking' } as const
 
-const alphanumerics = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
-
-/** `toolu_` and 24 alphanumerics. */
-function newCallId(): string {
-  const characters = Array.from({ length: 24 }, () => alphanumerics[randomInt(alphanumerics.length)])
-  return `toolu_${characters.join('')}`
-}
+const newCallId = createIdMaker('toolu_')

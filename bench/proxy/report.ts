@@ -4,7 +4,7 @@ import { type Row, type RowName, rows } from './rows.ts'
 import type { TargetName } from './targets.ts'
 
 const titleWidth = 34
-const cellWidth = 26
+const cellWidth = 30
 
 /** Figures of all rounds, round by round, so that what is set off against the mock is of the same round. */
 export class Results {

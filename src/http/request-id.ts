@@ -1,25 +1,3 @@
-import { randomFillSync } from 'node:crypto'
+import { createIdMaker } from '../text/random-id.ts'
 
-const alphabet = Buffer.from('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz', 'latin1')
-const prefix = 'req_'
-const randomCount = 24
-
-// A system call for each id would cost more than the id: random bytes are drawn 8 KiB at a time.
-const pool = Buffer.allocUnsafeSlow(8192)
-let used = pool.length
-const scratch = Buffer.from(prefix + '-'.repeat(randomCount), 'latin1')
-
-/** `req_` and 24 alphanumerics, 142 random bits. */
-export function createRequestId(): string {
-  let position = prefix.length
-  while (position < scratch.length) {
-    if (used === pool.length) {
-      randomFillSync(pool)
-      used = 0
-    }
-    // Six bits name 64 values; the two without a letter are drawn again, so that no letter is likelier than another.
-    const letter = alphabet[(pool[used++] as number) & 63]
-    if (letter !== undefined) scratch[position++] = letter
-  }
-  return scratch.toString('latin1')
-}
+export const createRequestId = createIdMaker('req_')

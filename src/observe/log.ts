@@ -14,11 +14,16 @@ const secretPaths = ['', 'headers', '*.headers'].flatMap((parent) =>
   secretHeaders.map((header) => (parent === '' ? `["${header}"]` : `${parent}["${header}"]`)),
 )
 
+/**
+ * Asynchronous, as a full pipe must not hold up the event loop, and not line by line: a write costs a thread's waking, which is more than
+ * all else that a small request costs. Pino writes what is left when the process exits.
+ */
+const gathered = { dest: 1, sync: false, minLength: 12_288, periodicFlush: 100 }
+
 /** Lines go to standard output unless told otherwise. `auto` is `pretty` on a terminal, else `json`. */
 export function createLog(options: LogOptions, target?: DestinationStream): Log {
-  // Asynchronous: a full pipe must not hold up the event loop. Pino writes what is left when the process exits.
-  const lines = target ?? destination({ dest: 1, sync: false })
   const isPretty = resolveLogFormat(options.format) === 'pretty'
+  const lines = target ?? destination(isPretty ? { dest: 1, sync: false } : gathered)
   return pino(
     {
       level: options.level,

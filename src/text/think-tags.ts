@@ -80,7 +80,7 @@ class Parser implements ThinkTagParser {
     this.#options = options
     this.#pairs = options.pairs ?? defaultThinkPairs
     this.#interleaved = options.interleaved ?? true
-    this.#firstUnits = [...new Set(this.#pairs.flatMap(({ open, close }) => [open.charCodeAt(0), close.charCodeAt(0)]))]
+    this.#firstUnits = firstUnitsOf(this.#pairs)
     this.#off = options.mode === 'off'
     this.#kind = options.openInPrompt === true && !this.#off ? 'thinking' : 'text'
     if (this.#kind === 'thinking') this.#beginThinking(null)
@@ -256,6 +256,17 @@ class Parser implements ThinkTagParser {
 }
 
 const bothWays = [true, false] as const
+
+/** There are few sets of pairs and many answers. */
+const firstUnitsByPairs = new WeakMap<readonly ThinkPair[], readonly number[]>()
+
+function firstUnitsOf(pairs: readonly ThinkPair[]): readonly number[] {
+  const known = firstUnitsByPairs.get(pairs)
+  if (known !== undefined) return known
+  const units = [...new Set(pairs.flatMap(({ open, close }) => [open.charCodeAt(0), close.charCodeAt(0)]))]
+  firstUnitsByPairs.set(pairs, units)
+  return units
+}
 
 /** How many code units `tag` and `buffer` from `start` have in common. */
 function sharedLength(tag: string, buffer: string, start: number): number {

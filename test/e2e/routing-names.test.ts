@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { closedPort } from '../support/bad-upstream.ts'
-import { answerOf, ask, refusalOf, startRouted, untilRouted } from '../support/routed-server.ts'
-import type { RunningServer } from '../support/running-server.ts'
+import { answerOf, ask, refusalOf, startRouted, suiteScope, untilRouted } from '../support/routed-server.ts'
+import { type RunningServer, startServer } from '../support/running-server.ts'
 import { type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts'
 
 describe('a name leads to a model', () => {
   let near: ScriptedUpstream
   let far: ScriptedUpstream
   let server: RunningServer
-  before(async (t) => {
-    near = await startScriptedUpstream(t as never, { models: ['qwen3', 'org/llama', 'sonnet-dated'] })
-    far = await startScriptedUpstream(t as never, { models: ['qwen3', 'hidden'] })
-    server = await startRouted(t as never, {
+  const suite = suiteScope()
+  before(async () => {
+    near = await startScriptedUpstream(suite, { models: ['qwen3', 'org/llama', 'sonnet-dated'] })
+    far = await startScriptedUpstream(suite, { models: ['qwen3', 'hidden'] })
+    server = await startRouted(suite, {
       upstreams: [
         { name: 'near', url: near.url, expose: true, models: ['gpt-*'] },
         { name: 'far', url: far.url },
@@ -62,7 +63,7 @@ describe('a name leads to a model', () => {
     for (const path of ['org/llama', 'org%2Fllama', 'the-best', 'gpt-9']) {
       const response = await fetch(`${server.url}/v1/models/${path}`)
       assert.equal(response.status, 200)
-      assert.equal((await response.json()).id, decodeURIComponent(path))
+      assert.equal(((await response.json()) as { id: string }).id, decodeURIComponent(path))
     }
     assert.equal((await fetch(`${server.url}/v1/models/nobody`)).status, 404)
   })
@@ -81,7 +82,6 @@ describe('names that nothing else answers', () => {
 
   it('go to the default of the file, an entry with targets', async (t) => {
     const upstream = await startScriptedUpstream(t)
-    const { startServer } = await import('../support/running-server.ts')
     const file = JSON.stringify({
       upstreams: [{ name: 'near', url: upstream.url }],
       models: [{ id: 'sonnet', model: 'qwen3' }],
@@ -114,24 +114,32 @@ describe('names that nothing else answers', () => {
 
 describe('an upstream that comes up after the start', () => {
   for (const protocol of ['openai', 'anthropic'] as const) {
-    it(`serves its models then, ${protocol}`, async (t) => {
+    it(`is asked for names that nobody can know yet, ${protocol}`, async (t) => {
       const port = await closedPort()
-      const upstream = { name: 'late', url: `http://127.0.0.1:${port}`, protocol, expose: true, models_ttl: 0 }
+      const upstream = { name: 'late', url: `http://127.0.0.1:${port}`, protocol, expose: true }
       const server = await startRouted(t, { upstreams: [upstream] })
       const early = await refusalOf(ask(server, { model: 'qwen3' }))
       assert.deepEqual([early.status, early.type], [502, 'api_error'])
       assert.match(early.message, /late cannot be reached/)
-      assert.deepEqual((await server.client.models.list()).data, [])
 
       const late = await startScriptedUpstream(t, { models: ['qwen3'], port })
-      assert.equal((await answerOf(server, { model: 'qwen3' })).text, 'hello', 'nobody has to know the list for that')
+      assert.equal((await answerOf(server, { model: 'qwen3' })).text, 'hello')
       assert.equal((await late.nextRequest()).body.model, 'qwen3')
-      await server.client.models.list() // whoever looks at a stale list has it refreshed
+    })
+
+    it(`is listed as soon as it says what it has, ${protocol}`, async (t) => {
+      const port = await closedPort()
+      const upstream = { name: 'late', url: `http://127.0.0.1:${port}`, protocol, expose: true, health_interval: 20 }
+      const server = await startRouted(t, { upstreams: [upstream] })
+      assert.deepEqual((await server.client.models.list()).data, [])
+
+      await startScriptedUpstream(t, { models: ['qwen3'], port })
       await untilRouted(server, ({ upstreams }) => upstreams[0]?.up === true)
       assert.deepEqual(
         (await server.client.models.list()).data.map(({ id }) => id),
         ['qwen3'],
       )
+      assert.equal((await answerOf(server, { model: 'qwen3', stream: true })).text, 'hello')
       const { status } = await refusalOf(ask(server, { model: 'nobody' }))
       assert.equal(status, 404, 'and now it is known what it has not')
     })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import type { TestContext } from 'node:test'
+import { after, type TestContext } from 'node:test'
 import { type RunningServer, startServer } from './running-server.ts'
+import { type ScriptedUpstream, says, startScriptedUpstream } from './scripted-upstream.ts'
 import { readSseEvents, type SseEvent } from './sse-events.ts'
 
 /** As a config file has them. */
@@ -12,9 +13,21 @@ export interface Routing {
   readonly env?: NodeJS.ProcessEnv
 }
 
+/** What ends what was opened, as a test's context does. */
+export type Scope = Pick<TestContext, 'after'>
+
+/** For what the tests of a suite share: it ends with the suite. */
+export function suiteScope(): Scope {
+  const ends: (() => unknown)[] = []
+  after(async () => {
+    for (const end of ends.reverse()) await end()
+  })
+  return { after: (end) => void ends.push(end as () => unknown) }
+}
+
 /** A whole server that ends with the test. */
 export async function startRouted(
-  t: Pick<TestContext, 'after'>,
+  t: Scope,
   { upstreams = [], models = [], flags = {}, env = {} }: Routing,
 ): Promise<RunningServer> {
   const file = JSON.stringify({ upstreams, models })
@@ -22,6 +35,51 @@ export async function startRouted(
   t.after(() => server.destroy())
   return server
 }
+
+export interface Pair {
+  readonly server: RunningServer
+  /** Says `first`, unless it is told otherwise. */
+  readonly first: ScriptedUpstream
+  /** Says `second`. */
+  readonly second: ScriptedUpstream
+}
+
+export interface PairOptions {
+  readonly protocol?: 'openai' | 'anthropic'
+  readonly flags?: Readonly<Record<string, unknown>>
+  /** Further keys of both upstreams, and of the model. */
+  readonly upstream?: object
+  readonly model?: object
+  /** Further keys of both targets. */
+  readonly target?: object
+}
+
+/** A model `m` with the targets `first/one` and `second/two`. */
+export async function startPair(t: Scope, options: PairOptions = {}): Promise<Pair> {
+  const { protocol = 'openai', flags = {}, upstream = {}, model = {}, target = {} } = options
+  const first = await startScriptedUpstream(t, { otherwise: says('first') })
+  const second = await startScriptedUpstream(t, { otherwise: says('second') })
+  const server = await startRouted(t, {
+    flags,
+    upstreams: [
+      { name: 'first', url: first.url, protocol, ...upstream },
+      { name: 'second', url: second.url, protocol, ...upstream },
+    ],
+    models: [
+      {
+        id: 'm',
+        targets: [
+          { upstream: 'first', model: 'one', ...target },
+          { upstream: 'second', model: 'two', ...target },
+        ],
+        ...model,
+      },
+    ],
+  })
+  return { server, first, second }
+}
+
+export const bothProtocols = ['openai', 'anthropic'] as const
 
 export interface Asking {
   readonly model?: string

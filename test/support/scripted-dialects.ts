@@ -58,7 +58,7 @@ const errorTypes: Readonly<Record<number, string>> = {
   529: 'overloaded_error',
 }
 
-function event(fields: { readonly type: string }): string {
+function event(fields: { readonly type: string } & Readonly<Record<string, unknown>>): string {
   return `event: ${fields.type}\ndata: ${JSON.stringify(fields)}\n\n`
 }
 

@@ -128,9 +128,9 @@ export class ScriptedRequest {
     this.#respond(status, this.#dialect.refusal(status, message), headers)
   }
 
-  /** Closes the connection, whatever was sent. */
+  /** Closes the connection behind what was sent. */
   cut(): void {
-    this.response.destroy()
+    this.response.socket?.destroySoon()
   }
 
   #respond(status: number, body: string, headers: Readonly<Record<string, string>>): void {
@@ -146,6 +146,8 @@ export function says(text: string, headers: Readonly<Record<string, string>> = {
 export function refuses(status: number, message = 'no', headers: Readonly<Record<string, string>> = {}): Answer {
   return (request) => request.refuse(status, message, headers)
 }
+
+export const cuts: Answer = (request) => request.cut()
 
 /** Until the test goes on with the request, or its client leaves. */
 export const waits: Answer = () => {}

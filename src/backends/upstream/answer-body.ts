@@ -12,10 +12,14 @@ export interface BodySource {
   refused(cause: unknown): void
 }
 
+/** A reader who has only just heard of the headers is not there yet: stopping the socket for the moment that he needs would cost more. */
+const keptBytesMax = 64 * 1024
+
 /** Hands the pieces of one answer to its reader, one after the other; keeps those that come while he is not there or busy. */
 export class AnswerBody {
   readonly #source: BodySource
   readonly #kept: Uint8Array[] = []
+  #keptBytes = 0
   #onBytes: OnBytes | null = null
   #reading: { resolve(): void; reject(cause: unknown): void } | null = null
   #isBusy = false
@@ -32,7 +36,8 @@ export class AnswerBody {
       this.#hand(piece, this.#onBytes)
     } else {
       this.#kept.push(piece)
-      this.#source.hold()
+      this.#keptBytes += piece.length
+      if (this.#isBusy || this.#keptBytes > keptBytesMax) this.#source.hold()
     }
   }
 

@@ -1,6 +1,6 @@
-import { randomInt } from 'node:crypto'
+import { createIdMaker } from '../../text/random-id.ts'
 
-const alphanumerics = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
+const newCallId = createIdMaker('toolu_')
 
 /** The ids of the calls of one answer. The upstream's own are kept where possible, so that its prompt cache knows them again. */
 export class CallIds {
@@ -14,11 +14,4 @@ export class CallIds {
     this.#taken.add(own)
     return own
   }
-}
-
-/** `toolu_` and 24 alphanumerics. */
-function newCallId(): string {
-  let id = 'toolu_'
-  for (let count = 0; count < 24; count++) id += alphanumerics[randomInt(alphanumerics.length)]
-  return id
 }

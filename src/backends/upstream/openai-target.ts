@@ -26,6 +26,12 @@ export function createOpenaiTarget(parts: TargetParts): Backend {
   const id = `${settings.name}/${model}`
   /** As configured, and what this model's refusals have told since. */
   let { quirks } = parts
+  const thinkTags = {
+    mode: quirks.thinkTags,
+    interleaved: quirks.interleavedThinking,
+    openInPrompt: quirks.thinkingOpenInPrompt,
+    ...(quirks.thinkMarkers === null ? {} : { pairs: quirks.thinkMarkers }),
+  }
 
   function encode(request: GenerateRequest): EncodedRequest {
     const limitField = quirks.maxTokensField === 'auto' ? 'max_tokens' : quirks.maxTokensField
@@ -54,12 +60,7 @@ export function createOpenaiTarget(parts: TargetParts): Backend {
       parallelCalls: request.toolChoice.parallel,
       toolNames: encoded.toolNames,
       discardsThinking: request.thinking.kind === 'off' && quirks.unwantedThinking === 'discard',
-      thinkTags: {
-        mode: quirks.thinkTags,
-        interleaved: quirks.interleavedThinking,
-        openInPrompt: quirks.thinkingOpenInPrompt,
-        ...(quirks.thinkMarkers === null ? {} : { pairs: quirks.thinkMarkers }),
-      },
+      thinkTags,
       promptTokens: encoded.promptTokens,
     }
   }

@@ -89,13 +89,17 @@ function toOptions(value: unknown): AnswerOptions | undefined {
     typeof stopsReported === 'boolean' &&
     typeof parallelCalls === 'boolean' &&
     Array.isArray(toolNames) &&
-    toolNames.every((pair) => Array.isArray(pair) && pair.length === 2) &&
+    toolNames.every(isPairOfTexts) &&
     typeof discardsThinking === 'boolean' &&
     isThinkTags(thinkTags) &&
     typeof promptTokens === 'number'
   if (!isWhole) return undefined
   const names = new Map<string, string>(toolNames)
   return { stopSequences, stopsReported, parallelCalls, toolNames: names, discardsThinking, thinkTags, promptTokens }
+}
+
+function isPairOfTexts(value: unknown): value is [string, string] {
+  return Array.isArray(value) && value.length === 2 && value.every((text) => typeof text === 'string')
 }
 
 function isThinkTags(value: unknown): value is AnswerOptions['thinkTags'] {

@@ -36,6 +36,8 @@ describe('the body of an answer', () => {
   it('asks for more only when all was read', async () => {
     const { body, calls } = open()
     body.push(piece('a'))
+    assert.deepEqual(calls, [], 'a reader who is about to come is waited for')
+    body.push(new Uint8Array(64 * 1024))
     assert.deepEqual(calls, ['hold'])
     let isRead = false
     void body.read(() => {

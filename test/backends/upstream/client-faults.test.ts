@@ -288,8 +288,8 @@ describe('a bad answer', () => {
 describe('the end of the connection while the reader is slow', () => {
   const event = 'data: 1\n\n'
   const chunk = `${event.length}\r\n${event}\r\n`
-  const complete: readonly [string, string][] = [
-    ['a body without a length', `HTTP/1.0 200 OK\r\n\r\n${event}`],
+  const unframed = ['a body without a length', `HTTP/1.0 200 OK\r\n\r\n${event}`] as const
+  const framed: readonly [string, string][] = [
     ['a length and close', `${head(200, ['connection: close', `content-length: ${event.length}`])}${event}`],
     ['a length', `${head(200, [`content-length: ${event.length}`])}${event}`],
     ['chunks', `${head(200, ['transfer-encoding: chunked'])}${chunk}0\r\n\r\n`],
@@ -321,13 +321,18 @@ describe('the end of the connection while the reader is slow', () => {
     return text
   }
 
-  for (const [name, bytes] of complete) {
+  for (const [name, bytes] of [unframed, ...framed]) {
     it(`${name}: complete`, async (t) => assert.equal(await readSlowly(t, bytes, 'end'), event))
+  }
+  for (const [name, bytes] of framed) {
+    it(`${name}: complete, then reset`, async (t) => {
+      assert.equal(await readSlowly(t, bytes, 'resetAndDestroy'), event, 'what was whole stays whole')
+    })
   }
   for (const [name, bytes] of incomplete) {
     it(`${name}: cut`, (t) => assert.rejects(readSlowly(t, bytes, 'end'), { kind: 'upstream-failed' }))
   }
-  for (const [name, bytes] of [...complete, ...incomplete]) {
+  for (const [name, bytes] of [unframed, ...incomplete]) {
     it(`${name}: reset`, (t) => assert.rejects(readSlowly(t, bytes, 'resetAndDestroy'), { kind: 'upstream-failed' }))
   }
 })

@@ -184,6 +184,14 @@ describe('deltas of the open block', () => {
     }
   })
 
+  it('end where their lines do, also before an event with other ends of lines', () => {
+    const guard = guardIn(frame, 0)
+    const next = `data: ${JSON.stringify(messageDelta)}\r\n\r\n`
+    assert.equal(endOf(guard, frame(delta(0, 'a')) + next), -1)
+    const sent = frames(messageStart, blockStart(0), delta(0, 'a'))
+    assert.equal(relay([Buffer.from(sent + next)]).text, sent + frame(blockStop(0)) + next)
+  })
+
   it('are told from the first one on, as Anthropic writes them', () => {
     const guard = new RelayGuard()
     const text = frame(delta(0, 'a'))
@@ -199,13 +207,8 @@ describe('deltas of the open block', () => {
 /** The lines of each event, line ends apart: what a client sees, and the comments. */
 function eventsOf(text: string): string[] {
   return text
-    .split(/(?:\r\n|\r|\n){2,}/)
-    .map((event) =>
-      event
-        .split(/\r\n|\r|\n/)
-        .join('\n')
-        .trim(),
-    )
+    .replace(/\r\n?/g, '\n')
+    .split(/\n{2,}/)
     .filter((event) => event !== '')
 }
 
@@ -310,43 +313,88 @@ describe('blocks that are ended late, twice or never', () => {
 })
 
 describe('any events', () => {
-  const index = fc.oneof({ weight: 9, arbitrary: fc.nat(3) }, fc.constantFrom(undefined, -1))
-  const event = fc.oneof(
-    { weight: 4, arbitrary: index.map((number) => blockStart(number)) },
-    { weight: 6, arbitrary: fc.tuple(index, texts).map(([number, text]) => delta(number, text)) },
-    { weight: 4, arbitrary: index.map(blockStop) },
-    { weight: 1, arbitrary: fc.constantFrom(messageStart, messageDelta, messageStop, ping) },
-    { weight: 1, arbitrary: fc.constantFrom<Wire>({ type: 'news' }, { type: 'error', error: { message: 'x' } }) },
+  /** Knows the number of the latest block, and whether it is open. */
+  type Step = (latest: number, isOpen: boolean) => Wire
+  /** Which block is meant, counted from the right one; mostly that. `null`: no number at all. */
+  const offset = fc.oneof({ weight: 60, arbitrary: fc.constant(0) }, fc.constantFrom(-1, 1, null))
+  const lateness = fc.constantFrom(0, 0, 1, 2)
+  const shift = (number: number, by: number | null): number | undefined => (by === null ? undefined : number + by)
+  const starts = offset.map(
+    (by): Step =>
+      (latest) =>
+        blockStart(shift(latest + 1, by)),
   )
+  const deltas = fc.tuple(offset, texts).map(
+    ([by, text]): Step =>
+      (latest, isOpen) =>
+        isOpen ? delta(shift(latest, by), text) : blockStart(latest + 1),
+  )
+  const emptyDeltas = lateness.map(
+    (by): Step =>
+      (latest) =>
+        delta(latest - by, ''),
+  )
+  const stops = lateness.map(
+    (by): Step =>
+      (latest) =>
+        blockStop(latest - by),
+  )
+  const others = fc.constantFrom<Wire>(ping, { type: 'news' }).map(
+    (wire): Step =>
+      () =>
+        wire,
+  )
+  const failure: Wire = { type: 'error', error: { message: 'x' } }
+  const breaks = fc.constantFrom(messageStart, messageDelta, messageStop, failure).map(
+    (wire): Step =>
+      () =>
+        wire,
+  )
+  const step = fc.oneof(
+    { weight: 8, arbitrary: starts },
+    { weight: 16, arbitrary: deltas },
+    { weight: 6, arbitrary: emptyDeltas },
+    { weight: 10, arbitrary: stops },
+    { weight: 4, arbitrary: others },
+    { weight: 1, arbitrary: breaks },
+  )
+  const soups = fc.array(step, { maxLength: 16, size: 'max' }).map((steps) => {
+    let latest = -1
+    let isOpen = false
+    return steps.map((make) => {
+      const wire = make(latest, isOpen)
+      const index = (wire.index ?? 0) as number
+      if (wire.type === 'content_block_start') {
+        latest = Math.max(latest, index)
+        isOpen = true
+      } else if (wire.type === 'content_block_stop' && index === latest) {
+        isOpen = false
+      }
+      return wire
+    })
+  })
+  const hands = fc.array(spelling, { minLength: 1, maxLength: 3 }) // they take turns
   const ending = fc.constantFrom<readonly Wire[]>([], [messageDelta, messageStop], [messageDelta, messageStop])
 
   /** Ends of blocks and empty deltas may come and go; all else stays. */
   function lasting(events: readonly string[]): string[] {
     return events.filter((text) => {
-      const { type, delta } = read(text)
-      return (
-        type !== 'content_block_stop' && (type !== 'content_block_delta' || (delta as { text: string }).text !== '')
-      )
+      const { type, delta: part } = read(text)
+      return type !== 'content_block_stop' && (type !== 'content_block_delta' || (part as { text: string }).text !== '')
     })
   }
 
   it('reach the client in legal order, or are refused', () => {
     fc.assert(
-      fc.property(fc.array(event, { maxLength: 12 }), ending, spelling, places, (soup, end, spell, at) => {
+      fc.property(soups, ending, hands, places, (soup, end, spells, at) => {
         const wires = [messageStart, ...soup, ...end]
-        const { text, error } = relay(cut(Buffer.from(wires.map(spell).join('')), at))
+        const written = wires.map((wire, place) => (spells[place % spells.length] ?? frame)(wire))
+        const { text, error } = relay(cut(Buffer.from(written.join('')), at))
         const events = eventsOf(text)
         const isOver = assertLegal(events)
         assert.equal(error === null, isOver)
         const wasOver = wires.findIndex(({ type }) => type === 'message_stop' || type === 'error') + 1
-        const sent = lasting(
-          eventsOf(
-            wires
-              .slice(0, wasOver || wires.length)
-              .map(spell)
-              .join(''),
-          ),
-        )
+        const sent = lasting(eventsOf(written.slice(0, wasOver || written.length).join('')))
         const passed = lasting(events)
         assert.deepEqual(passed, error === null ? sent : sent.slice(0, passed.length))
       }),

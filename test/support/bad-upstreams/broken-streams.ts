@@ -1,6 +1,17 @@
 import { type Behaviour, begin, cut, eventStream, hang, head, lastChunk, raw, reset, stream } from '../bad-upstream.ts'
-import { answered, asChunk, behind, chunks, cutOff, drip, failed, inTurn, type Misbehaviour, streamed } from './misbehaviour.ts'
 import type { Wording } from './misbehaving-upstream.ts'
+import {
+  answered,
+  asChunk,
+  behind,
+  chunks,
+  cutOff,
+  drip,
+  failed,
+  inTurn,
+  type Misbehaviour,
+  streamed,
+} from './misbehaviour.ts'
 
 const mebibyte = 1024 * 1024
 const kept = { kept: true }

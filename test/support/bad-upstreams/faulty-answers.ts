@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { begin, eventStream, hang, head, raw, reset, respond, stream, writeChunk } from '../bad-upstream.ts'
-import { answered, both, drip, failed, flood, inTurn, type Misbehaviour, streamed, whole } from './misbehaviour.ts'
 import { streamedAnswer, type Wording } from './misbehaving-upstream.ts'
+import { answered, both, drip, failed, flood, inTurn, type Misbehaviour, streamed, whole } from './misbehaviour.ts'
 
 const json = ['content-type: application/json']
 const html = ['content-type: text/html']
@@ -20,11 +20,19 @@ export function withoutAnswer(): readonly Misbehaviour[] {
     both('headers and nothing more', raw(head(200, ['content-length: 100', ...json])), late, soon),
     both('headers of a stream and nothing more', begin([]), late, soon),
     both('headers that drip for ever', inTurn(begun, drip('x-a: a\r\n')), late, soon),
-    both('headers without end', inTurn(begun, flood('x-a: a\r\n')), failed(502, 'api_error', /headers are too large/)),
+    both(
+      'headers without end',
+      inTurn(begun, flood('x-a: a\r\n'.repeat(1000))),
+      failed(502, 'api_error', /headers are too large/),
+    ),
     both('a reset', reset, closed),
     both('an end', ({ socket }) => socket.end(), closed),
     both('an end amid the headers', ({ socket }) => socket.end('HTTP/1.1 200 OK\r\ncontent-'), closed),
-    both('another protocol', raw('* OK IMAP4rev1 ready\r\n\r\n'), failed(502, 'api_error', /does not speak HTTP\/1\.1/)),
+    both(
+      'another protocol',
+      raw('* OK IMAP4rev1 ready\r\n\r\n'),
+      failed(502, 'api_error', /does not speak HTTP\/1\.1/),
+    ),
   ]
 }
 
@@ -39,11 +47,26 @@ export function refusals(say: Wording): readonly Misbehaviour[] {
     both('a redirect', respond('', ['location: /elsewhere'], 307), failed(502, 'api_error', /redirect \(307\)/), kept),
     both('a page with status 502', respond(page, html, 502), failed(502, 'api_error', /status 502/), kept),
     both('a page with status 503', respond(page, html, 503), failed(529, 'overloaded_error', /status 503/), kept),
-    both('a failure', respond(broken, json, 500), failed(isRelayed ? 500 : 502, 'api_error', /^Something broke$/, { isRelayed }), kept),
-    both('no such model', respond(unknown, json, 404), failed(404, 'not_found_error', /^No such model$/, { isRelayed }), kept),
+    both(
+      'a failure',
+      respond(broken, json, 500),
+      failed(isRelayed ? 500 : 502, 'api_error', /^Something broke$/, { isRelayed }),
+      kept,
+    ),
+    both(
+      'no such model',
+      respond(unknown, json, 404),
+      failed(404, 'not_found_error', /^No such model$/, { isRelayed }),
+      kept,
+    ),
     both('a wrong key', respond(broken, json, 401), failed(500, 'api_error', /^upstream authentication failed$/), kept),
     both('a limit', respond(limited, json, 429), slowDown(), kept),
-    both('a limit with an end', respond(limited, [...json, 'retry-after: 7'], 429), slowDown({ retryAfter: '7' }), kept),
+    both(
+      'a limit with an end',
+      respond(limited, [...json, 'retry-after: 7'], 429),
+      slowDown({ retryAfter: '7' }),
+      kept,
+    ),
     both('an error with status 200', respond(limited, json), slowDown({ isRelayed: false }), kept),
   ]
 }
@@ -58,18 +81,24 @@ export function wrongAnswers(say: Wording): readonly Misbehaviour[] {
   return [
     both('204', raw(head(204, [])), noMessage, kept),
     both('an empty body', respond('', json), noMessage, kept),
-    both('an empty stream', stream([]), early, kept),
+    streamed('an empty stream', stream([]), early, kept),
+    whole('an empty stream', stream([]), isRelayed ? noMessage : early, kept),
     both('a page', respond(page, html), noMessage, kept),
     both('half of the JSON', respond(say.whole.slice(0, -20), json), noMessage, kept),
-    both('JSON that calls itself a stream', respond(say.whole, eventStream), early, kept),
+    streamed('JSON that calls itself a stream', respond(say.whole, eventStream), early, kept),
+    whole('JSON that calls itself a stream', respond(say.whole, eventStream), isRelayed ? answered() : early, kept),
     both('JSON that calls itself a page', respond(say.whole, html), answered(), kept),
     both('JSON without a type', respond(say.whole), answered(), kept),
     both('a stream that calls itself text', stream([all], ['content-type: text/plain']), noMessage, kept),
     whole('a stream where none was asked for', stream([all]), isRelayed ? noMessage : answered(), kept),
     both('gzip', respond(gzipSync(say.whole), [gzip, ...json]), answered(), kept),
     streamed('gzip of a stream', stream([gzipSync(all)], [gzip, ...eventStream]), answered(), kept),
-    both('gzip that is none', respond(say.whole, [gzip, ...json]), noGzip),
-    both('gzip that is cut', respond(gzipSync(say.whole).subarray(0, 40), [gzip, ...json]), noGzip, kept),
+    both('gzip that is none', respond(say.whole, ['connection: close', gzip, ...json]), noGzip),
+    both(
+      'gzip that is cut',
+      respond(gzipSync(say.whole).subarray(0, 40), ['connection: close', gzip, ...json]),
+      noGzip,
+    ),
   ]
 }
 
@@ -98,7 +127,12 @@ export function wrongLengths(say: Wording): readonly Misbehaviour[] {
     whole('a length that is too short', raw(withLength(say.whole.length - 20, say.whole, json)), noMessage),
     both('two lengths', raw(withLength(2, '{}', ['content-length: 3'])), failed(502, 'api_error', /Content-Length/)),
     both('no length, and an end', ({ socket }) => socket.end(`HTTP/1.0 200 OK\r\n\r\n${say.whole}`), answered()),
-    both('hints first', raw(`HTTP/1.1 103 Early Hints\r\n\r\n${withLength(say.whole.length, say.whole, json)}`), answered(), kept),
+    both(
+      'hints first',
+      raw(`HTTP/1.1 103 Early Hints\r\n\r\n${withLength(say.whole.length, say.whole, json)}`),
+      answered(),
+      kept,
+    ),
     streamed('a slow drip', slowly(all), answered(), kept),
   ]
 }

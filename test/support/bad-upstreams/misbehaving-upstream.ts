@@ -1,7 +1,5 @@
-import { once } from 'node:events'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
-import { type BadUpstream, type Behaviour, head, respond, startBadUpstream } from '../bad-upstream.ts'
+import { type BadUpstream, type Behaviour, respond, startBadUpstream } from '../bad-upstream.ts'
 
 /** An answer of `Hello there` in the pieces that bad servers break it into, and errors, as a protocol writes them. */
 export interface Wording {
@@ -94,25 +92,4 @@ export function startMisbehaving(t: TestContext, behave: (model: string) => Beha
     if (request.line.startsWith('GET ')) respond('{"object":"list","data":[]}', ['connection: close'])(request)
     else behave((JSON.parse(request.body) as { readonly model: string }).model)(request)
   })
-}
-
-/** A server that has its say as soon as the head of a request is here, and reads no further. */
-export async function startHasty(t: TestContext, say: (socket: Socket) => void): Promise<string> {
-  const sockets = new Set<Socket>()
-  const server = createServer((socket) => {
-    sockets.add(socket)
-    socket.on('error', () => {}) // cut off in the middle of a request
-    socket.on('close', () => sockets.delete(socket))
-    socket.once('data', (bytes: Buffer) => {
-      socket.pause()
-      if (bytes.toString('latin1').startsWith('POST ')) say(socket)
-      else socket.end(head(404, ['content-length: 0', 'connection: close']))
-    })
-  })
-  t.after(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-  })
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }

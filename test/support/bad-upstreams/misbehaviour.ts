@@ -10,26 +10,34 @@ export const deadlines = {
 } as const
 
 /** What the client is to see. */
-export type Expected =
-  /** `input`: of a call. */
-  | { readonly kind: 'answer'; readonly text: string; readonly input?: unknown }
-  /** A status, and a body that says why. `isRelayed`: it is the upstream's own, word by word. */
-  | {
-      readonly kind: 'error'
-      readonly status: number
-      readonly type: string
-      readonly message: RegExp
-      readonly retryAfter?: string
-      readonly isRelayed?: boolean
-    }
-  /** The answer had begun with `text`: an error event. */
-  | {
-      readonly kind: 'cut'
-      readonly text: string
-      readonly type: string
-      readonly message: RegExp
-      readonly isRelayed?: boolean
-    }
+export type Expected = Answered | Failed | CutOff
+
+export interface Answered {
+  readonly kind: 'answer'
+  readonly text: string
+  /** Of a call. */
+  readonly input?: unknown
+}
+
+/** A status, and a body that says why. */
+export interface Failed {
+  readonly kind: 'error'
+  readonly status: number
+  readonly type: string
+  readonly message: RegExp
+  readonly retryAfter?: string
+  /** It is the upstream's own, word by word. */
+  readonly isRelayed?: boolean
+}
+
+/** The answer had begun: its last event says why it ends. */
+export interface CutOff {
+  readonly kind: 'cut'
+  readonly text: string
+  readonly type: string
+  readonly message: RegExp
+  readonly isRelayed?: boolean
+}
 
 export interface Case {
   readonly behave: Behaviour
@@ -77,7 +85,7 @@ export function behind(
   return streamed(`${name} behind the first content`, begin([say.opening, say.hello]), expected, { ...more, goOn })
 }
 
-export function answered(text = 'Hello there'): Expected {
+export function answered(text = 'Hello there'): Answered {
   return { kind: 'answer', text }
 }
 
@@ -85,12 +93,12 @@ export function failed(
   status: number,
   type: string,
   message: RegExp,
-  more: { readonly retryAfter?: string; readonly isRelayed?: boolean } = {},
-): Expected {
+  more: Pick<Failed, 'retryAfter' | 'isRelayed'> = {},
+): Failed {
   return { kind: 'error', status, type, message, ...more }
 }
 
-export function cutOff(type: string, message: RegExp, more: { readonly isRelayed?: boolean } = {}): Expected {
+export function cutOff(type: string, message: RegExp, more: Pick<CutOff, 'isRelayed'> = {}): CutOff {
   return { kind: 'cut', text: 'Hello', type, message, ...more }
 }
 

@@ -1,6 +1,6 @@
 import { respond, stream } from '../bad-upstream.ts'
-import { answered, both, type Misbehaviour, streamed, whole } from './misbehaviour.ts'
 import { chunk, streamedAnswer, type Wording } from './misbehaving-upstream.ts'
+import { answered, type Misbehaviour, streamed, whole } from './misbehaviour.ts'
 
 const json = ['content-type: application/json']
 const kept = { kept: true }
@@ -36,7 +36,6 @@ export function mendedChunks({ opening, hello, there, farewell }: Wording): read
   ] as const
   return [
     streamed('no last word behind the reason to end', stream([opening, hello, there]), answered(), kept),
-    streamed('half of the last word', stream([opening, hello, there, farewell.slice(0, 8)]), answered(), kept),
     ...calls.map(([name, args, input]) => ({
       ...streamed(name, stream([opening, ...callChunks(args), farewell]), { kind: 'answer', text: '', input }, kept),
       ...whole(name, respond(callAnswer(args), json), { kind: 'answer', text: '', input }, kept),
