@@ -65,7 +65,8 @@ function resolve(draft: Draft, services: Services): Route {
 /** A request and who may answer it. */
 interface Question {
   readonly route: Route
-  readonly protocol: string
+  /** Those of the targets that are given the client's own bytes. */
+  readonly relayed: readonly Target[]
   readonly raw: RawRequest
   /** `null`: only upstreams that are given the client's own bytes can answer. */
   readonly request: GenerateRequest | null
@@ -77,23 +78,24 @@ interface Question {
  */
 function understand(draft: Draft, route: Route, body: Uint8Array, protocol: Protocol): Question {
   const raw = { body, model: draft.model, stream: draft.stream }
-  const relayed = relayedTargets(route, protocol.name)
-  if (relayed.length === route.targets.length) return { route, protocol: protocol.name, raw, request: null }
+  const relayed = relayedTargets(route, draft, protocol.name)
+  if (relayed.length === route.targets.length) return { route, relayed, raw, request: null }
   try {
-    return { route, protocol: protocol.name, raw, request: preset(draft.complete(), route) }
+    return { route, relayed, raw, request: preset(draft.complete(), route) }
   } catch (refusal) {
     if (relayed.length === 0) throw refusal
-    return { route: { ...route, targets: relayed }, protocol: protocol.name, raw, request: null }
+    return { route: { ...route, targets: relayed }, relayed, raw, request: null }
   }
 }
 
-function relayedTargets(route: Route, protocol: string): readonly Target[] {
-  return route.targets.filter((target) => isRelayed(target, { route, protocol }))
-}
-
-/** A preset would have to be put into the client's bytes, so such requests are translated. */
-function isRelayed({ backend }: Target, { protocol, route }: Pick<Question, 'protocol' | 'route'>): boolean {
-  return backend.relay?.protocol === protocol && route.system === null
+/** A preset would have to be put into the client's bytes, and a limit be lowered there: such requests are translated. */
+function relayedTargets(
+  { targets, system, outputTokensMax }: Route,
+  draft: Draft,
+  protocol: string,
+): readonly Target[] {
+  if (system !== null || (outputTokensMax !== null && (draft.maxTokens ?? 0) > outputTokensMax)) return []
+  return targets.filter(({ backend }) => backend.relay?.protocol === protocol)
 }
 
 function preset(request: GenerateRequest, { system, outputTokensMax }: Route): GenerateRequest {
@@ -117,6 +119,7 @@ async function answer(
   try {
     let target = (await journey.next(null)) as Target // the first one is there, or this throws: 529
     reply.onStarted = () => journey.started(target)
+    let earlier: unknown = null
     for (;;) {
       try {
         await ask(target, journey, question, reply, call, services)
@@ -125,7 +128,9 @@ async function answer(
         const error = toHeadendError(cause)
         // Nobody, once the first event is out: a second answer would contradict it. A status line and pings alone do not bind.
         const next = await journey.next(error)
-        if (next === null) throw cause
+        // That a stand-in's context is too small says nothing of the prompt: whoever could have held it has failed otherwise.
+        if (next === null) throw error.kind === 'context-overflow' ? (earlier ?? cause) : cause
+        if (error.kind !== 'context-overflow') earlier = cause
         services.retried(exchange, target, error)
         target = next
       }
@@ -167,7 +172,7 @@ async function attempt(
   const { request, raw } = question
   let permit: Permit | null = null
   try {
-    if (request === null || isRelayed(target, question)) {
+    if (request === null || question.relayed.includes(target)) {
       permit = await admit(call, backend.lane) // 429, 529
       await (backend.relay as Relay).generate(raw, model, reply, call)
     } else {
@@ -180,10 +185,10 @@ async function attempt(
   }
 }
 
-/** `null`: nothing tells. */
-function conversationOf({ request }: Question, { session }: Call): string | null {
-  if (request !== null) return conversationKey(request, session)
-  return session.named ? session.key : null
+/** Of this model, as the targets of another one are others; `null`: nothing tells. */
+function conversationOf({ request, route }: Question, { session }: Call): string | null {
+  if (request !== null) return `${route.entry.id} ${conversationKey(request, session)}`
+  return session.named ? `${route.entry.id} ${session.key}` : null
 }
 
 /** Counts the prompt of a request as `generate` would. Never waits for a slot. */

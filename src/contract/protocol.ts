@@ -8,6 +8,7 @@ import type { GenerateRequest } from './request.ts'
 export interface Draft {
   readonly model: string
   readonly stream: boolean
+  readonly maxTokens: number | null
   /** Thinking blocks of the answer carry their text. */
   readonly showsThinking: boolean
   /** A session that the body names (the session part of `metadata.user_id`, `prompt_cache_key`). */

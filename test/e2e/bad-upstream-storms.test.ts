@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { EventEmitter, once } from 'node:events'
 import { describe, it, type TestContext } from 'node:test'
 import {
   type BadUpstream,
@@ -137,38 +136,35 @@ for (const say of [openai, anthropic]) {
   })
 }
 
-/** Only every second question whether it is up is answered, and requests are answered or reset likewise. */
+/** Down and up again, each for as long as it takes until a health check has seen it. */
 async function flap(t: TestContext, say: Wording): Promise<void> {
-  const health = new EventEmitter()
   let isUp = true
-  let isSteady = false
   const upstream = await startBadUpstream(t, (request) => {
-    const isHealth = request.line.startsWith('GET ')
-    if (isHealth) isUp = isSteady || !isUp
-    const answer = isHealth ? respond('{"data":[]}') : answerWell(say)
+    const answer = request.line.startsWith('GET ') ? respond('{"data":[]}') : answerWell(say)
     const behave = isUp ? answer : reset
     behave(request)
-    if (isHealth) health.emit('asked')
   })
   const flags = { upstreamRetries: '0', upstreamHealthIntervalMs: '20' }
   const { server } = await start(t, say, hang, { url: upstream.url, flags })
-  const statuses = new Set<number>()
-  for (let turn = 0; turn < 20; turn++) {
-    await once(health, 'asked')
-    assertAnswer(await ask(server, 'first'), better)
-    const seen = await ask(server, 'alone')
-    statuses.add(seen.status)
-    if (seen.status === 200) assertAnswer(seen, better)
-    else if (seen.status === 502) assertError(seen, failed(502, 'api_error', /Upstream bad/))
-    else assertLeftAlone(seen)
+  for (let turn = 0; turn < 10; turn++) {
+    isUp = turn % 2 === 1
+    // At once, and when a health check has found out.
+    for (const isKnown of [false, true]) {
+      if (isKnown) await untilStatus(server, (status) => isSeen(status as UpstreamStatus, isUp))
+      assertAnswer(await ask(server, 'first'), better)
+      const seen = await ask(server, 'alone')
+      if (isUp && (isKnown || seen.status === 200)) assertAnswer(seen, better)
+      else if (seen.status === 502) assertError(seen, failed(502, 'api_error', /Upstream bad/))
+      else assertLeftAlone(seen)
+    }
   }
-  assert.ok(statuses.has(200) && statuses.size > 1, [...statuses].join())
-  isSteady = true
-  await untilStatus(server, (status) => {
-    const isUpAgain = (status as UpstreamStatus).upstreams.every(({ up }) => up === true)
-    return isUpAgain && targetOf(status, 'bad/alone')?.breaker !== 'open'
-  })
-  assertAnswer(await ask(server, 'alone'), better)
+  assert.ok(upstream.sockets.size <= 2, 'one for requests, and one for health checks')
+}
+
+function isSeen({ upstreams, targets }: UpstreamStatus, isUp: boolean): boolean {
+  const health = upstreams.find(({ name }) => name === 'bad')
+  const breaker = targets.find(({ id }) => id === 'bad/alone')?.breaker
+  return health?.up === isUp && (breaker === 'open') === !isUp
 }
 
 function assertLeftAlone(seen: Seen): void {

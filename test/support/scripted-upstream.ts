@@ -22,6 +22,8 @@ export interface ScriptedUpstream {
   script(...answers: readonly Answer[]): void
   /** Resolves with the first POST that nobody has waited for. */
   nextRequest(): Promise<ScriptedRequest>
+  /** The POST behind those of the script is left to the test. */
+  hold(): Promise<ScriptedRequest>
 }
 
 export interface ScriptedOptions {
@@ -72,6 +74,7 @@ export async function startScriptedUpstream(
       while (unseen.length === 0) await once(arrivals, 'request')
       return unseen.shift() as ScriptedRequest
     },
+    hold: () => new Promise((resolve) => answers.push(resolve)),
   }
   return upstream
 }

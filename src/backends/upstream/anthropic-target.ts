@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Backend, Call, Prepared } from '../../contract/backend.ts'
 import { toHeadendError } from '../../contract/errors.ts'
 import type { EventSink, StreamEvent } from '../../contract/events.ts'
@@ -11,6 +12,7 @@ import type { StreamRecording } from './recorder.ts'
 import { createRelay } from './relay.ts'
 import { requestHeaders } from './relay-headers.ts'
 import type { UpstreamResponse } from './response.ts'
+import { defaultQuirks, type UpstreamQuirks } from './settings.ts'
 import type { TargetParts } from './target-parts.ts'
 
 interface AnthropicPrepared extends Prepared {
@@ -67,7 +69,7 @@ export function createAnthropicTarget(parts: TargetParts): Backend {
     },
     facts: parts.facts,
     status: () => ({ kind: 'upstream', upstream: settings.name }),
-    relay: createRelay(parts, record),
+    ...(isPlain(quirks) && { relay: createRelay(parts, record) }),
     async prepare(request): Promise<AnthropicPrepared> {
       const { body, promptTokens } = encodeAnthropicRequest(request, quirks)
       return { promptTokens, request, body }
@@ -100,4 +102,9 @@ async function read(
   const body = await response.whole(answerBytesMax)
   recording?.bytes(body)
   decodeAnthropicAnswer(body, emit, options)
+}
+
+/** Bytes are passed on as they are: whatever the upstream wants to have otherwise takes a translation. */
+function isPlain(quirks: UpstreamQuirks): boolean {
+  return isDeepStrictEqual(quirks, defaultQuirks)
 }

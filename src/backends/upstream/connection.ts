@@ -43,7 +43,7 @@ export class Connection {
       bodyTimeout: 0,
     })
     this.#client.on('drain', () => {
-      if (this.#passenger !== null || this.#isFree || this.#client.destroyed) return
+      if (this.#passenger !== null || this.#isFree || this.#client.destroyed || this.#socket?.destroyed) return
       this.#isFree = true
       owner.freed(this)
     })
@@ -66,6 +66,9 @@ export class Connection {
   leave(): void {
     this.#passenger = null
     this.#isReused = true
+    // The upstream did not wait for the whole request. Whether it ever reads the rest is not for the next one to find out
+    // (https://www.rfc-editor.org/rfc/rfc9112#section-9.6).
+    if (this.#socket !== null && this.#socket.writableLength > 0) this.#socket.destroy()
   }
 
   /** The passenger was given up, so the socket is closed now. @param controller `null`: it never got on */

@@ -32,7 +32,7 @@ export function createParser(rules: Rules): Parser {
         rules.checkShape(wire)
         rules.checkGeneration(wire, exchange)
       }
-      return draftOf(wire, wire.stream ?? false, fault, () => {
+      return draftOf(wire, wire, fault, () => {
         rules.checkMeaning(wire, exchange)
         return toRequest(wire, {
           maxTokens: wire.max_tokens,
@@ -48,7 +48,7 @@ export function createParser(rules: Rules): Parser {
       const wire = decodeBody(body) as CountRequest
       const fault = unknownTypeIn(wire, checkCountRequest)
       if (fault === null) rules.checkShape(wire)
-      return draftOf(wire, false, fault, () => {
+      return draftOf(wire, {}, fault, () => {
         rules.checkMeaning(wire, exchange)
         return toRequest(wire, nothingGenerated)
       })
@@ -69,13 +69,14 @@ function unknownTypeIn(wire: object, check: (wire: object) => void): UnknownType
 
 function draftOf(
   wire: CountRequest,
-  stream: boolean,
+  generation: Partial<Pick<MessagesRequest, 'stream' | 'max_tokens'>>,
   fault: UnknownType | null,
   complete: () => GenerateRequest,
 ): Draft {
   return {
     model: wire.model,
-    stream,
+    stream: generation.stream ?? false,
+    maxTokens: generation.max_tokens ?? null,
     showsThinking: showsThinking(wire.thinking),
     sessionHint: sessionHint(wire.metadata?.user_id),
     fault,

@@ -54,10 +54,10 @@ export function brokenBeginnings(say: Wording): readonly Misbehaviour[] {
     streamed('an end behind the opening', stream([opening]), failed(502, 'api_error', early), kept),
     streamed('a cut behind the opening', cut([opening]), failed(502, 'api_error', cutShort)),
     streamed('a reset amid the first event', resetAmid, failed(502, 'api_error', /closed the connection/)),
-    streamed('an error as first event', stream([overloaded(say)]), busy),
-    streamed('an error behind the opening', stream([opening, overloaded(say)]), busy),
-    streamed('JSON that is none', stream([garbled('message_start', say)]), failed(502, 'api_error', noJson(say))),
-    streamed('an event of 10 MiB', stream([opening, huge]), failed(502, 'api_error', tooLarge)),
+    streamed('an error as first event', begin([overloaded(say)]), busy),
+    streamed('an error behind the opening', begin([opening, overloaded(say)]), busy),
+    streamed('JSON that is none', begin([garbled('message_start', say)]), failed(502, 'api_error', noJson(say))),
+    streamed('an event of 10 MiB', begin([opening, huge]), failed(502, 'api_error', tooLarge)),
     streamed('signs of life for ever', inTurn(begin([]), drip(signOfLife(say))), endless, { deadline: 'total' }),
   ]
 }
