@@ -67,6 +67,7 @@ interface Question {
   readonly route: Route
   /** Those of the targets that are given the client's own bytes. */
   readonly relayed: readonly Target[]
+  readonly draft: Draft
   readonly raw: RawRequest
   /** `null`: only upstreams that are given the client's own bytes can answer. */
   readonly request: GenerateRequest | null
@@ -79,12 +80,12 @@ interface Question {
 function understand(draft: Draft, route: Route, body: Uint8Array, protocol: Protocol): Question {
   const raw = { body, model: draft.model, stream: draft.stream }
   const relayed = relayedTargets(route, draft, protocol.name)
-  if (relayed.length === route.targets.length) return { route, relayed, raw, request: null }
+  if (relayed.length === route.targets.length) return { route, draft, relayed, raw, request: null }
   try {
-    return { route, relayed, raw, request: preset(draft.complete(), route) }
+    return { route, draft, relayed, raw, request: preset(draft.complete(), route) }
   } catch (refusal) {
     if (relayed.length === 0) throw refusal
-    return { route: { ...route, targets: relayed }, relayed, raw, request: null }
+    return { route: { ...route, targets: relayed }, draft, relayed, raw, request: null }
   }
 }
 
@@ -185,10 +186,9 @@ async function attempt(
   }
 }
 
-/** Of this model, as the targets of another one are others; `null`: nothing tells. */
-function conversationOf({ request, route }: Question, { session }: Call): string | null {
-  if (request !== null) return `${route.entry.id} ${conversationKey(request, session)}`
-  return session.named ? `${route.entry.id} ${session.key}` : null
+/** Of this model, as the targets of another one are others. */
+function conversationOf({ route, draft }: Question, { session }: Call): string {
+  return `${route.entry.id} ${conversationKey(draft.opening(), session)}`
 }
 
 /** Counts the prompt of a request as `generate` would. Never waits for a slot. */

@@ -3,10 +3,18 @@ import type { Session } from './backend.ts'
 import type { GenerateRequest } from './request.ts'
 
 /** A conversation is known by how it begins: clients send all of it each time, and name none. Side requests of a session begin otherwise. */
-export function conversationKey(request: GenerateRequest, session: Session): string {
+export function conversationKey(opening: readonly string[], session: Session): string {
   const hash = createHash('sha1').update(session.named ? session.key : '')
-  for (const { name } of request.tools) hash.update('\0').update(name)
-  for (const { text } of request.system) hash.update('\0').update(text)
-  for (const block of request.turns[0]?.content ?? []) if (block.kind === 'text') hash.update('\0').update(block.text)
+  for (const text of opening) hash.update('\0').update(text)
   return hash.digest('base64')
+}
+
+/** Names of the tools, the system text and the text of the first turn. */
+export function openingOf({ tools, system, turns }: GenerateRequest): readonly string[] {
+  const first = turns[0]?.content ?? []
+  return [
+    ...tools.map(({ name }) => name),
+    ...system.map(({ text }) => text),
+    ...first.flatMap((block) => (block.kind === 'text' ? block.text : [])),
+  ]
 }

@@ -13,6 +13,8 @@ export interface Draft {
   readonly showsThinking: boolean
   /** A session that the body names (the session part of `metadata.user_id`, `prompt_cache_key`). */
   readonly sessionHint: string | null
+  /** How the conversation begins: what stays the same in all of its requests. */
+  opening(): readonly string[]
   /**
    * It asks for what only the hosted service has, as far as its shape tells: an upstream may well serve that, nobody else can.
    * `complete` throws it, too.

@@ -1,6 +1,6 @@
 import type { EncodedPrompt, LoadTask } from '../../../workers/messages.ts'
 import type { Backend, Prepared } from '../../contract/backend.ts'
-import { conversationKey } from '../../contract/conversation.ts'
+import { conversationKey, openingOf } from '../../contract/conversation.ts'
 import { HeadendError } from '../../contract/errors.ts'
 import type { GenerateRequest } from '../../contract/request.ts'
 import { openDecodePool } from './pool.ts'
@@ -63,7 +63,7 @@ export async function openLocalBackend(options: LocalBackendOptions): Promise<Ba
         promptTokens: prompt.tokens.length,
         prompt,
         request,
-        conversation: conversationKey(request, call.session),
+        conversation: conversationKey(openingOf(request), call.session),
       }
     },
     countTokens: (request) => tokenizer.countTokens(request),

@@ -6,6 +6,7 @@ import { toConversation } from './conversation.ts'
 import { decodeBody } from './decode-body.ts'
 import { refuseHosted } from './hosted-fields.ts'
 import { refuseDeep } from './json-depth.ts'
+import { openingOf } from './opening.ts'
 import { refuseField, UnknownType } from './schema-error.ts'
 import { sessionHint } from './session-hint.ts'
 import type { Rules } from './strict.ts'
@@ -80,6 +81,7 @@ function draftOf(
     showsThinking: showsThinking(wire.thinking),
     sessionHint: sessionHint(wire.metadata?.user_id),
     fault,
+    opening: () => openingOf(wire),
     complete() {
       if (fault !== null) throw fault
       return complete()

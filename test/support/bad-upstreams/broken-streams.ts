@@ -42,7 +42,7 @@ function noJson({ protocol }: Wording): RegExp {
 export function brokenBeginnings(say: Wording): readonly Misbehaviour[] {
   const { opening } = say
   const silent = failed(504, 'timeout_error', /fell silent for 100 ms/)
-  const endless = failed(504, 'timeout_error', /has not finished its answer within 300 ms/)
+  const endless = failed(504, 'timeout_error', /has not finished its answer within 200 ms/)
   const busy = failed(529, 'overloaded_error', told)
   const huge = say.delta('a'.repeat(10 * mebibyte))
   const resetAmid: Behaviour = (request) => {
@@ -67,7 +67,7 @@ export function brokenEndings(say: Wording): readonly Misbehaviour[] {
   const isRelayed = say.protocol === 'anthropic'
   const { hello, there, farewell } = say
   const silent = cutOff('timeout_error', /fell silent for 100 ms/)
-  const endless = cutOff('timeout_error', /has not finished its answer within 300 ms/)
+  const endless = cutOff('timeout_error', /has not finished its answer within 200 ms/)
   const huge = chunks(say.delta('a'.repeat(10 * mebibyte)))
   const resetAmid: Behaviour = (request) => {
     request.socket.write(asChunk(there).slice(0, 40), () => reset(request))

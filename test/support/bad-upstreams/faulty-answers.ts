@@ -88,6 +88,7 @@ export function wrongAnswers(say: Wording): readonly Misbehaviour[] {
     streamed('JSON that calls itself a stream', respond(say.whole, eventStream), early, kept),
     whole('JSON that calls itself a stream', respond(say.whole, eventStream), isRelayed ? answered() : early, kept),
     both('JSON that calls itself a page', respond(say.whole, html), answered(), kept),
+    both('JSON, whatever was asked for', respond(say.whole, json), answered(), kept),
     both('JSON without a type', respond(say.whole), answered(), kept),
     both('a stream that calls itself text', stream([all], ['content-type: text/plain']), noMessage, kept),
     whole('a stream where none was asked for', stream([all]), isRelayed ? noMessage : answered(), kept),

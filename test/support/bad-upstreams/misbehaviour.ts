@@ -6,7 +6,7 @@ export const deadlines = {
   none: {},
   'first-byte': { first_byte: 100 },
   idle: { idle: 100 },
-  total: { total: 300 },
+  total: { total: 200 },
 } as const
 
 /** What the client is to see. */

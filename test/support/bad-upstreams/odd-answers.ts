@@ -7,15 +7,15 @@ const kept = { kept: true }
 
 /** Faulty content in good order, which is mended or passed on: refusing it would help nobody. */
 export function mendedAnswers(say: Wording): readonly Misbehaviour[] {
-  const long = 'a'.repeat(4 * 1024 * 1024)
+  const long = 'a'.repeat(1024 * 1024)
   const longer = answered(`Hello${long} there`)
   const { opening, hello, there, farewell } = say
   const spoilt = answered('Hello\ufffd\ufffd\ufffd there')
   return [
     streamed('invalid UTF-8', stream([spoil(streamedAnswer(say))]), spoilt, kept),
     whole('invalid UTF-8', respond(spoil(say.whole), json), spoilt, kept),
-    streamed('an event of 4 MiB', stream([opening, hello, say.delta(long), there, farewell]), longer, kept),
-    whole('a text of 4 MiB', respond(say.whole.replace('Hello', `Hello${long}`), json), longer, kept),
+    streamed('an event of 1 MiB', stream([opening, hello, say.delta(long), there, farewell]), longer, kept),
+    whole('a text of 1 MiB', respond(say.whole.replace('Hello', `Hello${long}`), json), longer, kept),
   ]
 }
 
