@@ -2,6 +2,7 @@ import type { EventSink } from './events.ts'
 import type { Exchange } from './exchange.ts'
 import type { Reply } from './reply.ts'
 import type { GenerateRequest } from './request.ts'
+import type { Signal } from './signal.ts'
 
 /** Who asks. */
 export interface Call {
@@ -9,7 +10,7 @@ export interface Call {
   readonly id: string
   /** Whose turn it is: what the queue is fair to. */
   readonly session: Session
-  readonly signal: AbortSignal
+  readonly signal: Signal
   /** The client's headers, and what its response is to say beside the answer itself. */
   readonly client: Pick<Exchange, 'header' | 'addHeader'>
 }

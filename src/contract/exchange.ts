@@ -1,4 +1,5 @@
 import type { HeadendError } from './errors.ts'
+import type { Signal } from './signal.ts'
 
 /** One HTTP request and its response. Made by the http room; everything else sees only this. */
 export interface Exchange {
@@ -11,7 +12,7 @@ export interface Exchange {
   /** Address of the peer as text; IPv4-mapped IPv6 addresses are written as IPv4. */
   readonly remoteAddress: string
   /** Aborted when the client has gone or its reader stalled: the reason is a HeadendError. */
-  readonly signal: AbortSignal
+  readonly signal: Signal
   /** `true` once a status line was sent. */
   readonly committed: boolean
   /** `name` in lower case. Repeated headers are joined with ', '. */

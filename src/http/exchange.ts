@@ -3,6 +3,7 @@ import { errorKinds, HeadendError } from '../contract/errors.ts'
 import type { FrameWriter, StreamOptions } from '../contract/exchange.ts'
 import { BodyCollector } from './body.ts'
 import { createRequestId } from './request-id.ts'
+import { RequestSignal } from './request-signal.ts'
 import { type FrameSink, SseWriter } from './sse-writer.ts'
 import type { IncomingExchange } from './transport.ts'
 import type { TransportState } from './transport-state.ts'
@@ -29,7 +30,7 @@ export abstract class HttpExchange implements IncomingExchange, FrameSink {
   readonly #queryText: string
   readonly #startedAt = performance.now()
   #query: URLSearchParams | null = null
-  #controller: AbortController | null = null
+  #signal: RequestSignal | null = null
   #abortReason: HeadendError | null = null
   #body: BodyCollector | null = null
   #bodyPromise: Promise<Uint8Array> | null = null
@@ -67,12 +68,12 @@ export abstract class HttpExchange implements IncomingExchange, FrameSink {
   }
 
   /** Made when first asked for: most exchanges end without anybody listening. */
-  get signal(): AbortSignal {
-    if (this.#controller === null) {
-      this.#controller = new AbortController()
-      if (this.#abortReason !== null) this.#controller.abort(this.#abortReason)
+  get signal(): RequestSignal {
+    if (this.#signal === null) {
+      this.#signal = new RequestSignal()
+      if (this.#abortReason !== null) this.#signal.abort(this.#abortReason)
     }
-    return this.#controller.signal
+    return this.#signal
   }
 
   get committed(): boolean {
@@ -235,7 +236,7 @@ export abstract class HttpExchange implements IncomingExchange, FrameSink {
     this.#abortReason ??= reason
     this.#body?.fail(reason)
     this.#writer?.cancel(reason)
-    this.#controller?.abort(reason)
+    this.#signal?.abort(reason)
   }
 
   #close(aborted: boolean): void {

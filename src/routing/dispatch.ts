@@ -1,4 +1,5 @@
 import type { Lane } from '../contract/backend.ts'
+import type { Signal } from '../contract/signal.ts'
 import type { RecentMap } from './recent-map.ts'
 import type { HealthBook } from './target-health.ts'
 
@@ -18,7 +19,7 @@ export interface DispatchParts {
   /** 0 to 1. */
   random(): number
   /** @throws the signal's reason */
-  pause(durationMs: number, signal: AbortSignal): Promise<void>
+  pause(durationMs: number, signal: Signal): Promise<void>
 }
 
 /** What all journeys share. */

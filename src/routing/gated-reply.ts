@@ -1,6 +1,7 @@
 import type { HeadendError } from '../contract/errors.ts'
 import type { StreamEvent } from '../contract/events.ts'
 import type { Reply, ReplyRelay } from '../contract/reply.ts'
+import type { Signal } from '../contract/signal.ts'
 
 /** Asked once, with the first byte: whether the answer may be this one's. `false`: another target has begun before. */
 export type Claim = () => boolean
@@ -9,12 +10,12 @@ export type Claim = () => boolean
 export class GatedReply implements Reply {
   readonly #reply: Reply
   readonly #claim: Claim
-  readonly #signal: AbortSignal
+  readonly #signal: Signal
   #state: 'shut' | 'open' | 'lost' = 'shut'
   onStarted: () => void = () => {}
 
   /** @param signal of this attempt: aborted when another one wins, with the reason that the producer is to end with */
-  constructor(reply: Reply, claim: Claim, signal: AbortSignal) {
+  constructor(reply: Reply, claim: Claim, signal: Signal) {
     this.#reply = reply
     this.#claim = claim
     this.#signal = signal

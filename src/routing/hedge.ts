@@ -1,6 +1,7 @@
 import type { Call } from '../contract/backend.ts'
 import { HeadendError, toHeadendError } from '../contract/errors.ts'
 import type { Reply } from '../contract/reply.ts'
+import type { Signal } from '../contract/signal.ts'
 import type { Target } from '../router.ts'
 import { GatedReply } from './gated-reply.ts'
 import type { Journey } from './journey.ts'
@@ -14,7 +15,7 @@ export interface HedgeOptions {
   readonly reply: Reply
   readonly call: Call
   /** @throws the signal's reason */
-  pause(durationMs: number, signal: AbortSignal): Promise<void>
+  pause(durationMs: number, signal: Signal): Promise<void>
   /** One attempt, with a reply and a signal of its own. What it adds to the response's headers counts only if it wins. */
   run(target: Target, reply: Reply, call: Call): Promise<void>
 }
@@ -89,7 +90,7 @@ class Runner {
     this.#claim = claim
   }
 
-  get hasBegunOrEnded(): AbortSignal {
+  get hasBegunOrEnded(): Signal {
     return this.#begunOrEnded.signal
   }
 

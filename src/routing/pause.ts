@@ -1,5 +1,7 @@
+import type { Signal } from '../contract/signal.ts'
+
 /** Waits, and no longer than the signal lets it: then it rejects with the signal's reason. */
-export function pause(durationMs: number, signal: AbortSignal): Promise<void> {
+export function pause(durationMs: number, signal: Signal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason)
     const leave = (): void => {

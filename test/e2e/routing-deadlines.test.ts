@@ -18,6 +18,9 @@ import { readSseEvents, sseEventsOf } from '../support/sse-events.ts'
 
 type Deadline = 'first_byte' | 'idle' | 'total'
 
+/** Short, and long enough for the list of models, which is asked for with the same deadlines: who misses it is not asked first. */
+const deadlineMs = 300
+
 /** The first upstream has a short deadline, the second has none to speak of. */
 async function startShort(t: Scope, protocol: string, deadline: Deadline, alone = false): Promise<Pair> {
   const [first, second] = await Promise.all([
@@ -27,7 +30,7 @@ async function startShort(t: Scope, protocol: string, deadline: Deadline, alone 
   const targets = [{ upstream: 'first' }, { upstream: 'second' }]
   const server = await startRouted(t, {
     upstreams: [
-      { name: 'first', url: first.url, protocol, timeouts: { [deadline]: 60 } },
+      { name: 'first', url: first.url, protocol, timeouts: { [deadline]: deadlineMs } },
       { name: 'second', url: second.url, protocol },
     ],
     models: [{ id: 'm', targets: alone ? targets.slice(0, 1) : targets }],
@@ -46,16 +49,16 @@ const beforeContent: Answer = (request) => void request.begin()
 const amidContent: Answer = (request) => void request.begin().say('some')
 
 for (const protocol of bothProtocols) {
-  describe(`deadlines, ${protocol}`, { concurrency: true }, () => {
+  describe(`deadlines, ${protocol}`, { concurrency: 4 }, () => {
     const cases: readonly (readonly [deadline: Deadline, stream: boolean, answer: Answer, words: RegExp])[] = [
-      ['first_byte', true, waits, /not begun to answer within 60 ms/],
-      ['first_byte', false, waits, /not begun to answer within 60 ms/],
-      ['first_byte', true, headersOnly, /not begun to answer within 60 ms/],
-      ['idle', true, beforeContent, /fell silent for 60 ms/],
-      ['idle', false, halfOfAWholeAnswer, /fell silent for 60 ms/],
-      ['total', true, beforeContent, /not finished its answer within 60 ms/],
-      ['total', false, halfOfAWholeAnswer, /not finished its answer within 60 ms/],
-      ['total', false, waits, /not finished its answer within 60 ms/],
+      ['first_byte', true, waits, /not begun to answer within 300 ms/],
+      ['first_byte', false, waits, /not begun to answer within 300 ms/],
+      ['first_byte', true, headersOnly, /not begun to answer within 300 ms/],
+      ['idle', true, beforeContent, /fell silent for 300 ms/],
+      ['idle', false, halfOfAWholeAnswer, /fell silent for 300 ms/],
+      ['total', true, beforeContent, /not finished its answer within 300 ms/],
+      ['total', false, halfOfAWholeAnswer, /not finished its answer within 300 ms/],
+      ['total', false, waits, /not finished its answer within 300 ms/],
     ]
     for (const [index, [deadline, stream, answer, words]] of cases.entries()) {
       const name = `${deadline}, ${stream ? 'streamed' : 'not streamed'}, case ${index + 1}`
@@ -94,7 +97,7 @@ for (const protocol of bothProtocols) {
   })
 }
 
-describe('the deadline of a connection', { concurrency: true }, () => {
+describe('the deadline of a connection', { concurrency: 4 }, () => {
   for (const protocol of bothProtocols) {
     it(`502, or the next target, ${protocol}`, async (t) => {
       // It takes connections and never speaks TLS, which is a part of connecting.
@@ -102,9 +105,8 @@ describe('the deadline of a connection', { concurrency: true }, () => {
       const second = await startScriptedUpstream(t, { otherwise: says('second') })
       const url = silent.url.replace('http:', 'https:')
       const server = await startRouted(t, {
-        flags: { upstreamConnectTimeoutMs: '1s' },
         upstreams: [
-          { name: 'silent', url, protocol, timeouts: { connect: 60 } },
+          { name: 'silent', url, protocol, timeouts: { connect: deadlineMs } },
           { name: 'second', url: second.url, protocol },
         ],
         models: [
@@ -114,14 +116,14 @@ describe('the deadline of a connection', { concurrency: true }, () => {
       })
       const { status, type, message } = await refusalOf(ask(server, { model: 'alone' }))
       assert.deepEqual([status, type], [502, 'api_error'])
-      assert.equal(message, 'Upstream silent cannot be reached: no connection within 60 ms')
+      assert.equal(message, 'Upstream silent cannot be reached: no connection within 300 ms')
       assert.equal((await answerOf(server, { stream: true })).text, 'second')
       await silent.allClosed()
     })
   }
 })
 
-describe('--commit-after-ms: a stream that waits long', { concurrency: true }, () => {
+describe('--commit-after-ms: a stream that waits long', { concurrency: 4 }, () => {
   const flags = { commitAfterMs: '1', pingIntervalMs: '5' }
 
   /** Asked and not answered, and two pings later. */

@@ -33,6 +33,9 @@ export interface ScriptedOptions {
   readonly port?: number
 }
 
+/** A request that never comes is an error: the test would wait for ever. */
+const patienceMs = 20_000
+
 export async function startScriptedUpstream(
   t: Pick<TestContext, 'after'>,
   { models = [], otherwise = says('hello'), port = 0 }: ScriptedOptions = {},
@@ -71,7 +74,8 @@ export async function startScriptedUpstream(
     otherwise,
     script: (...more) => void answers.push(...more),
     async nextRequest() {
-      while (unseen.length === 0) await once(arrivals, 'request')
+      const signal = AbortSignal.timeout(patienceMs)
+      while (unseen.length === 0) await once(arrivals, 'request', { signal })
       return unseen.shift() as ScriptedRequest
     },
     hold: () => new Promise((resolve) => answers.push(resolve)),

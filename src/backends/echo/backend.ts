@@ -3,6 +3,7 @@ import type { Backend, Call, Prepared } from '../../contract/backend.ts'
 import { HeadendError } from '../../contract/errors.ts'
 import type { EventSink, FinishReason, StreamEvent, Usage } from '../../contract/events.ts'
 import type { GenerateRequest } from '../../contract/request.ts'
+import type { Signal } from '../../contract/signal.ts'
 import { createStopMatcher } from '../../text/stop-matcher.ts'
 import { readScript } from './script.ts'
 
@@ -73,7 +74,7 @@ async function echo({ request, promptTokens }: EchoPrepared, sink: EventSink, ca
   await send({ type: 'finish', reason, stopSequence: matcher.matched, explanation: null, usage })
 }
 
-async function pause(durationMs: number, signal: AbortSignal): Promise<void> {
+async function pause(durationMs: number, signal: Signal): Promise<void> {
   try {
     await delay(durationMs, null, { signal })
   } catch {

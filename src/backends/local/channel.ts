@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { FromWorker, ToWorker } from '../../../workers/messages.ts'
 import { HeadendError } from '../../contract/errors.ts'
 import type { EventSink } from '../../contract/events.ts'
+import type { Signal } from '../../contract/signal.ts'
 
 /** Events in flight per request: enough that a worker never waits for a healthy reader, few enough to bound a stalled one. */
 export const creditEvents = 64
@@ -14,14 +15,14 @@ export class Channel {
   readonly finished: Promise<void>
   readonly #port: MessagePort
   readonly #sink: EventSink
-  readonly #signal: AbortSignal
+  readonly #signal: Signal
   #resolve = (): void => {}
   #reject: (cause: unknown) => void = () => {}
   #reason: HeadendError | null = null
   #owed = 0
   #stalled = false
 
-  constructor(port: MessagePort, sink: EventSink, signal: AbortSignal) {
+  constructor(port: MessagePort, sink: EventSink, signal: Signal) {
     this.#port = port
     this.#sink = sink
     this.#signal = signal

@@ -2,6 +2,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import type { DecodeTask, GenerateTask, LoadTask } from '../../../workers/messages.ts'
 import { HeadendError } from '../../contract/errors.ts'
 import type { EventSink } from '../../contract/events.ts'
+import type { Signal } from '../../contract/signal.ts'
 import { Channel, creditEvents } from './channel.ts'
 import { chooseWorker, type Placed, type WorkerLoad } from './choose-worker.ts'
 import { modelLoading } from './prepare.ts'
@@ -23,7 +24,7 @@ export interface DecodePool {
   watch(listener: () => void): void
   status(): readonly { readonly id: number; readonly ready: boolean; readonly busySlots: number }[]
   /** Resolves when the sink has the answer and the slot is free again. */
-  run(job: Job, sink: EventSink, signal: AbortSignal): Promise<void>
+  run(job: Job, sink: EventSink, signal: Signal): Promise<void>
   /** Running requests finish. */
   close(): Promise<void>
   /** Running requests end at their next token. */

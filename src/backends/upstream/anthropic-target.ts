@@ -1,84 +1,52 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Backend, Call, Prepared } from '../../contract/backend.ts'
-import { toHeadendError } from '../../contract/errors.ts'
 import type { EventSink, StreamEvent } from '../../contract/events.ts'
 import type { GenerateRequest } from '../../contract/request.ts'
 import { decodeAnthropicAnswer } from './anthropic-answer.ts'
 import { AnthropicDecoder } from './anthropic-decoder.ts'
-import { answerBytesMax, ask, isEventStream, isSuccess, readRefusal, upstreamRequestId } from './ask.ts'
+import { answerBytesMax, ask, isEventStream, isSuccess, readRefusal } from './ask.ts'
 import { encodeAnthropicRequest } from './encode-anthropic.ts'
 import { readStream } from './read-stream.ts'
+import { recorded } from './recorded.ts'
 import type { StreamRecording } from './recorder.ts'
 import { createRelay } from './relay.ts'
 import { requestHeaders } from './relay-headers.ts'
 import type { UpstreamResponse } from './response.ts'
 import { defaultQuirks, type UpstreamQuirks } from './settings.ts'
 import type { TargetParts } from './target-parts.ts'
+import { upstreamTarget } from './upstream-target.ts'
 
 interface AnthropicPrepared extends Prepared {
   readonly request: GenerateRequest
   readonly body: string
 }
 
-const protocol = 'anthropic'
-
 /**
  * A model behind the Messages API. Clients of that API get its bytes; others, and requests that headend changed, are translated.
  * https://docs.anthropic.com/en/api/messages
  */
 export function createAnthropicTarget(parts: TargetParts): Backend {
-  const { settings, lane, model, quirks, recorder } = parts
-  const id = `${settings.name}/${model}`
-
-  function record(response: UpstreamResponse, call: Call): StreamRecording | null {
-    if (recorder === null) return null
-    return recorder.open({
-      protocol,
-      target: id,
-      requestId: call.id,
-      upstreamRequestId: upstreamRequestId(response),
-      status: response.status,
-      contentType: response.header('content-type'),
-      options: null,
-    })
-  }
+  const { quirks } = parts
 
   async function generate({ request, body, promptTokens }: AnthropicPrepared, sink: EventSink, call: Call) {
     const headers = requestHeaders((name) => call.client.header(name))
-    const response = await ask(parts, { path: '/v1/messages', headers, body, streams: request.stream }, call)
+    const streams = request.stream && quirks.streaming
+    const response = await ask(parts, { path: '/v1/messages', headers, body, streams }, call)
     if (!isSuccess(response)) throw (await readRefusal(response, parts)).error
-    const recording = record(response, call)
     const discardsThinking = request.thinking.kind === 'off' && quirks.unwantedThinking === 'discard'
-    try {
-      await read(response, { promptTokens, discardsThinking }, request, sink, recording)
-      recording?.end(null)
-    } catch (cause) {
-      recording?.end(toHeadendError(cause))
-      throw cause
-    }
+    const options = { promptTokens, discardsThinking }
+    await recorded(parts, response, null, call, (recording) => read(response, options, request, sink, recording))
   }
 
-  return {
-    name: id,
-    lane,
-    get exists() {
-      return parts.exists()
-    },
-    get ready() {
-      return parts.ready()
-    },
-    facts: parts.facts,
-    status: () => ({ kind: 'upstream', upstream: settings.name }),
-    ...(isPlain(quirks) && { relay: createRelay(parts, record) }),
+  return upstreamTarget(parts, {
+    ...(isPlain(quirks) && { relay: createRelay(parts) }),
     async prepare(request): Promise<AnthropicPrepared> {
       const { body, promptTokens } = encodeAnthropicRequest(request, quirks)
       return { promptTokens, request, body }
     },
     countTokens: async (request) => encodeAnthropicRequest(request, quirks).promptTokens,
     generate: (prepared, sink, call) => generate(prepared as AnthropicPrepared, sink, call),
-    close: async () => {}, // what it uses is its upstream's
-    destroy: async () => {},
-  }
+  })
 }
 
 interface AnswerOptions {

@@ -1,6 +1,7 @@
 import type { Transform } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { HeadendError } from '../../contract/errors.ts'
+import type { Signal } from '../../contract/signal.ts'
 import { AnswerBody, type BodySource, type OnBytes } from './answer-body.ts'
 import type { Connection, Passenger } from './connection.ts'
 import type { DeadlineClock, Watched } from './deadlines.ts'
@@ -11,7 +12,7 @@ import type { UpstreamSettings } from './settings.ts'
 import { explainBroken } from './transport-failure.ts'
 
 export interface Asker {
-  readonly signal: AbortSignal
+  readonly signal: Signal
   readonly resolve: (response: UpstreamResponse) => void
   readonly reject: (cause: unknown) => void
 }
@@ -43,7 +44,7 @@ export class ExchangeHandler implements Passenger, UpstreamResponse, BodySource,
   #inflater: Transform | null = null
   readonly #startedAt = performance.now()
   readonly #body = new AnswerBody(this)
-  readonly #signal: AbortSignal
+  readonly #signal: Signal
   readonly #settings: UpstreamSettings
   readonly #clock: DeadlineClock
   readonly #connection: Connection

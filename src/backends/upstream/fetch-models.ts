@@ -1,5 +1,6 @@
 import type { ListedModel } from '../../contract/backend.ts'
 import { HeadendError } from '../../contract/errors.ts'
+import type { Signal } from '../../contract/signal.ts'
 import type { UpstreamClient } from './client.ts'
 import { keyHeaders } from './credentials.ts'
 import { type ModelPage, modelsMax, parseModelPage } from './model-list.ts'
@@ -46,11 +47,7 @@ async function askAgainAfterIdling(ask: () => Promise<ModelsAnswer>): Promise<Mo
   }
 }
 
-async function readPages(
-  client: UpstreamClient,
-  settings: UpstreamSettings,
-  signal: AbortSignal,
-): Promise<ModelsAnswer> {
+async function readPages(client: UpstreamClient, settings: UpstreamSettings, signal: Signal): Promise<ModelsAnswer> {
   const models = new Map<string, ListedModel>()
   let after: string | null = null
   for (let page = 0; page < pagesMax && models.size < modelsMax; page++) {
@@ -68,7 +65,7 @@ async function readPage(
   client: UpstreamClient,
   settings: UpstreamSettings,
   after: string | null,
-  signal: AbortSignal,
+  signal: Signal,
 ): Promise<ModelPage | ModelsAnswer> {
   const query = new URLSearchParams()
   if (settings.protocol === 'anthropic') query.set('limit', '1000') // else 20

@@ -1,29 +1,31 @@
 import type { Backend, Call, Prepared } from '../../contract/backend.ts'
-import { toHeadendError } from '../../contract/errors.ts'
 import type { EventSink, StreamEvent } from '../../contract/events.ts'
 import type { GenerateRequest } from '../../contract/request.ts'
 import { decodeAnswer } from './answer-decoder.ts'
 import type { AnswerOptions } from './answer-options.ts'
-import { answerBytesMax, ask, isEventStream, isSuccess, readRefusal, upstreamRequestId } from './ask.ts'
+import { answerBytesMax, ask, isEventStream, isSuccess, readRefusal } from './ask.ts'
 import { ChunkDecoder } from './chunk-decoder.ts'
 import { type EncodedRequest, encodeRequest } from './encode-request.ts'
 import { learnFrom } from './learned-quirks.ts'
 import { withoutAnswer } from './prompt-only.ts'
 import { readStream } from './read-stream.ts'
+import { recorded } from './recorded.ts'
 import type { StreamRecording } from './recorder.ts'
 import type { UpstreamResponse } from './response.ts'
+import type { UpstreamQuirks } from './settings.ts'
 import type { TargetParts } from './target-parts.ts'
 import { countByTokenizer } from './tokenizer-route.ts'
+import { upstreamTarget } from './upstream-target.ts'
 
 interface OpenaiPrepared extends Prepared {
   readonly request: GenerateRequest
   readonly encoded: EncodedRequest
+  /** What it was encoded by: others may learn meanwhile. */
+  readonly quirks: UpstreamQuirks
 }
 
 /** A model behind the chat completions API: https://platform.openai.com/docs/api-reference/chat */
 export function createOpenaiTarget(parts: TargetParts): Backend {
-  const { settings, lane, model } = parts
-  const id = `${settings.name}/${model}`
   /** As configured, and what this model's refusals have told since. */
   let { quirks } = parts
   const thinkTags = {
@@ -39,16 +41,18 @@ export function createOpenaiTarget(parts: TargetParts): Backend {
   }
 
   /** @throws HeadendError what the upstream refused it for */
-  async function post({ request, encoded }: OpenaiPrepared, call: Call): Promise<UpstreamResponse> {
+  async function post({ request, encoded, ...prepared }: OpenaiPrepared, call: Call): Promise<UpstreamResponse> {
+    let sentQuirks = prepared.quirks
     const streams = request.stream && quirks.streaming
     let { body } = encoded
     for (;;) {
       const response = await ask(parts, { path: '/v1/chat/completions', headers: {}, body, streams }, call)
       if (isSuccess(response)) return response
       const { error } = await readRefusal(response, parts)
-      const lesson = learnFrom(error, quirks)
+      const lesson = learnFrom(error, sentQuirks)
       if (lesson === null) throw error
-      quirks = { ...quirks, ...lesson } // never the same lesson twice, so this ends
+      quirks = { ...quirks, ...lesson }
+      sentQuirks = quirks // never the same lesson twice, so this ends
       body = encode(request).body
     }
   }
@@ -65,33 +69,10 @@ export function createOpenaiTarget(parts: TargetParts): Backend {
     }
   }
 
-  async function generate(prepared: OpenaiPrepared, sink: EventSink, call: Call): Promise<void> {
-    const response = await post(prepared, call)
-    const options = optionsOf(prepared)
-    const recording = record(parts, response, options, call)
-    try {
-      await read(response, options, prepared.request, sink, recording)
-      recording?.end(null)
-    } catch (cause) {
-      recording?.end(toHeadendError(cause))
-      throw cause
-    }
-  }
-
-  return {
-    name: id,
-    lane,
-    get exists() {
-      return parts.exists()
-    },
-    get ready() {
-      return parts.ready()
-    },
-    facts: parts.facts,
-    status: () => ({ kind: 'upstream', upstream: settings.name }),
+  return upstreamTarget(parts, {
     async prepare(request): Promise<OpenaiPrepared> {
       const encoded = encode(request)
-      return { promptTokens: encoded.promptTokens, request, encoded }
+      return { promptTokens: encoded.promptTokens, request, encoded, quirks }
     },
     async countTokens(request, call) {
       const { body, promptTokens } = encode(request)
@@ -99,10 +80,15 @@ export function createOpenaiTarget(parts: TargetParts): Backend {
       const exact = path === null ? null : await countByTokenizer(parts, path, request, body, call)
       return exact ?? promptTokens
     },
-    generate: (prepared, sink, call) => generate(prepared as OpenaiPrepared, sink, call),
-    close: async () => {}, // what it uses is its upstream's
-    destroy: async () => {},
-  }
+    async generate(prepared, sink, call) {
+      const own = prepared as OpenaiPrepared
+      const response = await post(own, call)
+      const options = optionsOf(own)
+      await recorded(parts, response, options, call, (recording) =>
+        read(response, options, own.request, sink, recording),
+      )
+    },
+  })
 }
 
 /** An upstream may answer whole where a stream was asked for, and the other way round: what it says it sends is read. */
@@ -123,22 +109,4 @@ async function read(
   const body = await response.whole(answerBytesMax)
   recording?.bytes(body)
   decodeAnswer(body, emit, options)
-}
-
-function record(
-  { recorder, settings, model }: TargetParts,
-  response: UpstreamResponse,
-  options: AnswerOptions,
-  call: Call,
-): StreamRecording | null {
-  if (recorder === null) return null
-  return recorder.open({
-    protocol: 'openai',
-    target: `${settings.name}/${model}`,
-    requestId: call.id,
-    upstreamRequestId: upstreamRequestId(response),
-    status: response.status,
-    contentType: response.header('content-type'),
-    options,
-  })
 }

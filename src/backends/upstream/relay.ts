@@ -1,11 +1,12 @@
 import type { Call, RawRequest, Relay } from '../../contract/backend.ts'
-import { HeadendError, toHeadendError } from '../../contract/errors.ts'
+import { HeadendError } from '../../contract/errors.ts'
 import type { StreamEvent } from '../../contract/events.ts'
 import type { FrameWriter } from '../../contract/exchange.ts'
 import type { Reply } from '../../contract/reply.ts'
 import { decodeAnthropicAnswer } from './anthropic-answer.ts'
 import { answerBytesMax, ask, isEventStream, isSuccess, readRefusal } from './ask.ts'
 import { readUntil } from './read-until.ts'
+import { recorded } from './recorded.ts'
 import type { StreamRecording } from './recorder.ts'
 import { requestHeaders, responseHeaders } from './relay-headers.ts'
 import { RelayWatcher } from './relay-watcher.ts'
@@ -20,10 +21,7 @@ const protocol = 'anthropic'
 const eventBytesMax = 8 * 1024 * 1024
 
 /** Bytes of the Messages API between a client and an upstream that both speak it (api-surface 12.5). */
-export function createRelay(
-  parts: TargetParts,
-  record: (response: UpstreamResponse, call: Call) => StreamRecording | null,
-): Relay {
+export function createRelay(parts: TargetParts): Relay {
   async function send(path: string, request: RawRequest, model: string, call: Call): Promise<UpstreamResponse> {
     const body = spliceModel(request.body, model)
     const headers = requestHeaders((name) => call.client.header(name))
@@ -36,19 +34,14 @@ export function createRelay(
     protocol,
     async generate(request, model, reply, call) {
       const response = await send('/v1/messages', request, model, call)
-      const recording = record(response, call)
-      try {
+      await recorded(parts, response, null, call, async (recording) => {
         const { relay } = reply
         if (relay.kind === 'stream' && isEventStream(response)) {
           await relayStream(response, request.model, relay.begin, recording)
         } else {
           await relayWhole(response, request.model, reply, recording)
         }
-        recording?.end(null)
-      } catch (cause) {
-        recording?.end(toHeadendError(cause))
-        throw cause
-      }
+      })
     },
     async countTokens(request, model, call) {
       const response = await send('/v1/messages/count_tokens', request, model, call)

@@ -1,3 +1,5 @@
+import type { Signal } from '../../contract/signal.ts'
+
 /** What is asked of an upstream. */
 export interface UpstreamRequest {
   readonly method: 'GET' | 'POST'
@@ -7,7 +9,7 @@ export interface UpstreamRequest {
   readonly headers: Readonly<Record<string, string>>
   readonly body: string | Uint8Array | null
   /** Its end closes the connection at once. */
-  readonly signal: AbortSignal
+  readonly signal: Signal
   /** An event stream is hoped for. */
   readonly streams: boolean
 }
