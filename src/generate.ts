@@ -5,6 +5,7 @@ import type { Call, RawRequest, Relay } from './contract/backend.ts'
 import { conversationKey } from './contract/conversation.ts'
 import { type HeadendError, toHeadendError } from './contract/errors.ts'
 import type { Exchange } from './contract/exchange.ts'
+import { pause } from './contract/pause.ts'
 import type { Draft, Protocol } from './contract/protocol.ts'
 import type { Reply } from './contract/reply.ts'
 import type { GenerateRequest } from './contract/request.ts'
@@ -12,7 +13,6 @@ import type { Route, Router, Target } from './router.ts'
 import type { Dispatcher } from './routing/dispatcher.ts'
 import { hedge } from './routing/hedge.ts'
 import type { Journey } from './routing/journey.ts'
-import { pause } from './routing/pause.ts'
 
 /** What the life of a request needs of the house. */
 export interface Services {

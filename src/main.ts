@@ -142,6 +142,7 @@ async function plansOf(config: Config): Promise<readonly { id: string; reasons: 
 }
 
 async function showRecording(path: string): Promise<void> {
+  process.stdout.on('error', () => process.exit(0)) // whoever reads this may have seen enough, as head has
   const { readRecording } = await import('./backends/upstream/recording.ts')
   const { replay } = await import('./backends/upstream/replay.ts')
   for (const line of replay(readRecording(path))) process.stdout.write(`${line}\n`)

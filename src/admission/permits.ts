@@ -29,7 +29,7 @@ interface Waiter {
   readonly call: Call
   readonly resolve: (permit: Permit) => void
   readonly timer: NodeJS.Timeout
-  readonly leave: (cause: unknown) => void
+  readonly leave: () => void
 }
 
 interface Queue {

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { test } from 'node:test'
 import { HeadendError } from '../../src/contract/errors.ts'
 import type { Exchange } from '../../src/contract/exchange.ts'
@@ -36,7 +35,7 @@ export function endCases(name: TransportName): void {
     const client = await connect()
     client.write(get('/'))
     const exchange = await promise
-    const aborted = once(exchange.signal, 'abort')
+    const aborted = new Promise<void>((resolve) => exchange.signal.addEventListener('abort', resolve))
     client.socket.destroy()
     await aborted
     assert.ok(isGone(exchange.signal.reason))

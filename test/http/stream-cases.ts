@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { test } from 'node:test'
 import { HeadendError } from '../../src/contract/errors.ts'
 import type { Exchange, FrameWriter } from '../../src/contract/exchange.ts'
@@ -251,7 +250,7 @@ export function streamCases(name: TransportName): void {
     await new Promise((resolve) => setImmediate(resolve))
     const cause = new HeadendError('unavailable', 'shutting down')
     const waiting = assert.rejects(writer.drained(), cause)
-    const aborted = once(exchange.signal, 'abort')
+    const aborted = new Promise<void>((resolve) => exchange.signal.addEventListener('abort', resolve))
     exchange.cancel(cause)
     exchange.cancel(new HeadendError('internal', 'a second cause'))
     await Promise.all([waiting, aborted])

@@ -161,7 +161,7 @@ describe('of two that were asked', () => {
       assert.ok(loser.call.signal.aborted && !winner.call.signal.aborted)
       assert.deepEqual([winner.reply.started, loser.reply.started], [true, false])
       assert.equal(loser.reply.write(start), false)
-      await assert.rejects(loser.reply.drained(), loser.call.signal.reason)
+      await assert.rejects(loser.reply.drained(), loser.call.signal.reason as Error)
       await settled()
       assert.deepEqual(scene.notes, [`${winnerName} started`, `${loserName} lost: no fault`])
       winner.reply.write({ type: 'block-start', index: 0, block: { kind: 'text' } })
@@ -230,7 +230,7 @@ describe('of two that were asked', () => {
     const [first, second] = [scene.at(scene.first).reply.relay, scene.at(scene.second).reply.relay]
     assert(first.kind === 'stream' && second.kind === 'stream')
     second.begin({}).write('frame')
-    assert.throws(() => first.begin({}), scene.at(scene.first).call.signal.reason)
+    assert.throws(() => first.begin({}), scene.at(scene.first).call.signal.reason as Error)
     scene.at(scene.second).resolve()
     await scene.ended
     assert.deepEqual(scene.reply.frames, ['frame'])

@@ -33,9 +33,6 @@ export interface ScriptedOptions {
   readonly port?: number
 }
 
-/** A request that never comes is an error: the test would wait for ever. */
-const patienceMs = 20_000
-
 export async function startScriptedUpstream(
   t: Pick<TestContext, 'after'>,
   { models = [], otherwise = says('hello'), port = 0 }: ScriptedOptions = {},
@@ -74,11 +71,10 @@ export async function startScriptedUpstream(
     otherwise,
     script: (...more) => void answers.push(...more),
     async nextRequest() {
-      const signal = AbortSignal.timeout(patienceMs)
-      while (unseen.length === 0) await once(arrivals, 'request', { signal })
+      while (unseen.length === 0) await soon(once(arrivals, 'request'), 'another request')
       return unseen.shift() as ScriptedRequest
     },
-    hold: () => new Promise((resolve) => answers.push(resolve)),
+    hold: () => soon(new Promise((resolve) => answers.push(resolve)), 'another request'),
   }
   return upstream
 }
@@ -89,9 +85,8 @@ export class ScriptedRequest {
   readonly headers: IncomingHttpHeaders
   readonly body: Readonly<Record<string, unknown>>
   readonly response: ServerResponse
-  /** Resolves when its connection was closed before the answer was complete. */
-  readonly abandoned: Promise<void>
   readonly #dialect: Dialect
+  readonly #abandoned: Promise<void>
 
   constructor(incoming: IncomingMessage, response: ServerResponse, body: ScriptedRequest['body']) {
     this.path = incoming.url ?? ''
@@ -99,11 +94,16 @@ export class ScriptedRequest {
     this.body = body
     this.response = response
     this.#dialect = dialects[this.path.startsWith('/v1/messages') ? 'anthropic' : 'openai']
-    this.abandoned = new Promise((resolve) => {
+    this.#abandoned = new Promise((resolve) => {
       response.once('close', () => {
         if (!response.writableFinished) resolve()
       })
     })
+  }
+
+  /** Resolves when its connection was closed before the answer was complete. */
+  get abandoned(): Promise<void> {
+    return soon(this.#abandoned, 'the end of this connection')
   }
 
   /** The headers of a stream, and what comes before any content. */
@@ -158,6 +158,17 @@ export const cuts: Answer = (request) => request.cut()
 
 /** Until the test goes on with the request, or its client leaves. */
 export const waits: Answer = () => {}
+
+const patienceMs = 20_000
+
+/** What never comes is an error, where the test would wait for ever. */
+function soon<Value>(promise: Promise<Value>, what: string): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const late = (): void => reject(new Error(`the test waits in vain for ${what}`))
+    const timer = setTimeout(late, patienceMs)
+    promise.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}
 
 function sendModels(models: ScriptedUpstream['models'], response: ServerResponse): void {
   if (models === 'hang') return

@@ -1,9 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Backend, Call, Prepared } from '../../contract/backend.ts'
 import { HeadendError } from '../../contract/errors.ts'
 import type { EventSink, FinishReason, StreamEvent, Usage } from '../../contract/events.ts'
+import { pause } from '../../contract/pause.ts'
 import type { GenerateRequest } from '../../contract/request.ts'
-import type { Signal } from '../../contract/signal.ts'
 import { createStopMatcher } from '../../text/stop-matcher.ts'
 import { readScript } from './script.ts'
 
@@ -72,14 +71,6 @@ async function echo({ request, promptTokens }: EchoPrepared, sink: EventSink, ca
   const reason = matcher.matched === null ? cut : 'stop-sequence'
   const usage = usageOf(promptTokens, outputTokens)
   await send({ type: 'finish', reason, stopSequence: matcher.matched, explanation: null, usage })
-}
-
-async function pause(durationMs: number, signal: Signal): Promise<void> {
-  try {
-    await delay(durationMs, null, { signal })
-  } catch {
-    throw signal.reason
-  }
 }
 
 /** Roughly four characters a token; what is counted is what would be rendered. */

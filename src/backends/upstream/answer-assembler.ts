@@ -1,6 +1,6 @@
 import { HeadendError } from '../../contract/errors.ts'
 import type { FinishReason, StreamEvent } from '../../contract/events.ts'
-import { createThinkTagParser, type ThinkTagParser } from '../../text/think-tags.ts'
+import { createThinkTagParser, defaultThinkPairs, type ThinkTagParser } from '../../text/think-tags.ts'
 import type { AnswerOptions } from './answer-options.ts'
 import { BlockQueue } from './block-queue.ts'
 import { BlockWriter } from './block-writer.ts'
@@ -50,8 +50,13 @@ export class AnswerAssembler {
     const queue = new BlockQueue(this.#writer, options)
     this.#queue = queue
     this.#calls = new ToolCallAssembler(queue, this.#usage, options.parallelCalls)
+    const { mode = 'auto', pairs = defaultThinkPairs, interleaved = true, openInPrompt = false } = options.thinkTags
+    // Written out: each object that begins with a spread has a shape of its own here, and whoever reads it pays for that.
     this.#tags = createThinkTagParser({
-      ...options.thinkTags,
+      mode,
+      pairs,
+      interleaved,
+      openInPrompt,
       onPiece: (kind, text) => queue.prose(kind, text),
       onThinkingEnd: () => queue.endThinking(),
     })

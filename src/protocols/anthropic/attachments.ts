@@ -6,7 +6,7 @@ import type {
   ResultContentParam,
   SearchResultBlockParam,
 } from '../../wire/anthropic.ts'
-import { refuseField } from './schema-error.ts'
+import { refuseField } from '../schema-error.ts'
 
 export function cacheMark(control: CacheControl | null | undefined): CacheMark {
   if (control == null) return null

@@ -1,9 +1,9 @@
 import type { ContentBlock } from '../../contract/request.ts'
 import type { ContentBlockParam, HostedBlockParam, MessageParam, ToolResultBlockParam } from '../../wire/anthropic.ts'
+import { refuseDeep } from '../json-depth.ts'
+import { refuseField } from '../schema-error.ts'
 import { appendAttachment, cacheMark, lastMark, textBlock } from './attachments.ts'
 import { hostedBlockText } from './hosted-blocks.ts'
-import { refuseDeep } from './json-depth.ts'
-import { refuseField } from './schema-error.ts'
 
 export type Role = MessageParam['role']
 

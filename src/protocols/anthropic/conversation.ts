@@ -1,9 +1,9 @@
 import type { CacheMark, ContentBlock, SystemBlock, Turn } from '../../contract/request.ts'
 import type { MessageParam, TextBlockParam } from '../../wire/anthropic.ts'
+import { refuseField } from '../schema-error.ts'
 import { cacheMark } from './attachments.ts'
 import { withoutAttribution } from './attribution.ts'
 import { type Role, toContentBlocks } from './content.ts'
-import { refuseField } from './schema-error.ts'
 import { checkToolPairing } from './tool-pairing.ts'
 
 export interface Conversation {

@@ -1,6 +1,7 @@
 import { type ErrorKind, errorKinds, type HeadendError } from '../../contract/errors.ts'
 import type { Exchange } from '../../contract/exchange.ts'
 import type { ErrorType } from '../../wire/anthropic-reply.ts'
+import { type ErrorShape, refuseIn } from '../refusal.ts'
 import { ThreadRefusal } from './hosted-fields.ts'
 import { encodeErrorBody } from './serializers.ts'
 
@@ -33,11 +34,6 @@ const errorTypes = {
   'queue-timeout': 'overloaded_error',
 } as const satisfies Record<ErrorKind, ErrorType>
 
-/** Status 499 is for logs only. */
-export function hasReader({ kind }: HeadendError): boolean {
-  return errorKinds[kind].status !== 499
-}
-
 /** The JSON body of an error, also the data of a stream's error event. */
 export function encodeError(failure: HeadendError, requestId: string): string {
   const error = { type: errorTypes[failure.kind], message: failure.message }
@@ -45,15 +41,13 @@ export function encodeError(failure: HeadendError, requestId: string): string {
   return encodeErrorBody({ type: 'error', error: told, request_id: requestId })
 }
 
-/** Answers with the error's status and JSON body; does nothing when the client has gone. */
-export function refuse(exchange: Exchange, error: HeadendError): void {
-  if (!hasReader(error)) return
-  const { relayed } = error
-  if (relayed?.protocol === 'anthropic') exchange.respond(relayed.status, relayed.headers, relayed.body)
-  else exchange.respond(errorKinds[error.kind].status, headersOf(error), encodeError(error, exchange.id))
+const shape: ErrorShape = {
+  protocol: 'anthropic',
+  status: ({ kind }) => errorKinds[kind].status,
+  encode: encodeError,
 }
 
-function headersOf({ headers, retryAfterSeconds }: HeadendError): Readonly<Record<string, string>> {
-  const common = { ...headers, 'content-type': 'application/json' }
-  return retryAfterSeconds === null ? common : { ...common, 'retry-after': String(retryAfterSeconds) }
+/** Answers with the error's status and JSON body; does nothing when the client has gone. */
+export function refuse(exchange: Exchange, error: HeadendError): void {
+  refuseIn(shape, exchange, error)
 }

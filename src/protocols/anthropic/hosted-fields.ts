@@ -1,6 +1,6 @@
 import { HeadendError } from '../../contract/errors.ts'
 import type { CountRequest } from '../../wire/anthropic.ts'
-import { refuseField } from './schema-error.ts'
+import { refuseField } from '../schema-error.ts'
 
 /** These need the hosted service, or a beta of it. */
 export const hostedKeys = ['container', 'mcp_servers', 'thread'] as const

@@ -1,5 +1,6 @@
-import type { FinishReason, StreamEvent, Usage } from '../../contract/events.ts'
+import type { FinishReason, Usage } from '../../contract/events.ts'
 import type { Message, MessageDelta, MessageUsage, StopReason } from '../../wire/anthropic-reply.ts'
+import type { Finish } from '../stream-reply.ts'
 import { newMessageId } from './identifiers.ts'
 
 /** What the answer shows of the request that it answers. */
@@ -41,19 +42,8 @@ export function newMessage(model: string, usage: MessageUsage): Message {
   }
 }
 
-type Finish = Extract<StreamEvent, { readonly type: 'finish' }>
-
 export function stopDetails({ reason, explanation }: Finish): Message['stop_details'] {
   return reason === 'refusal' ? { type: 'refusal', category: null, explanation } : null
-}
-
-/** Clients read these counts unguarded, so what a backend does not know is 0 rather than absent. */
-export const unknownUsage: Usage = {
-  inputTokens: 0,
-  cachedTokens: 0,
-  outputTokens: 0,
-  cacheWriteTokens: { short: 0, long: 0 },
-  thinkingTokens: null,
 }
 
 export function messageUsage(usage: Usage, outputTokens: number): MessageUsage {

@@ -1,7 +1,7 @@
 import type { ModelCapabilities } from '../../contract/backend.ts'
 import type { ModelEntry } from '../../contract/protocol.ts'
 import type { Capabilities, Model } from '../../wire/anthropic-reply.ts'
-import { refuseField } from './schema-error.ts'
+import { refuseField } from '../schema-error.ts'
 import { encodeModelItem, encodeModelPage } from './serializers.ts'
 
 const limitDefault = 20

@@ -1,13 +1,14 @@
 import type { Draft, Protocol } from '../../contract/protocol.ts'
 import type { GenerateRequest, Sampling } from '../../contract/request.ts'
 import type { CountRequest, MessagesRequest } from '../../wire/anthropic.ts'
+import { decodeBody } from '../decode-body.ts'
+import { refuseDeep } from '../json-depth.ts'
+import { refuseField, UnknownType } from '../schema-error.ts'
+import { refuseHalfCharacters } from '../stop-sequences.ts'
 import { cacheMark } from './attachments.ts'
 import { toConversation } from './conversation.ts'
-import { decodeBody } from './decode-body.ts'
 import { refuseHosted } from './hosted-fields.ts'
-import { refuseDeep } from './json-depth.ts'
 import { openingOf } from './opening.ts'
-import { refuseField, UnknownType } from './schema-error.ts'
 import { sessionHint } from './session-hint.ts'
 import type { Rules } from './strict.ts'
 import { showsThinking, toThinking } from './thinking.ts'
@@ -146,11 +147,7 @@ function stopSequencesOf({ stop_sequences: stops = [] }: MessagesRequest): reado
   for (const [index, stop] of stops.entries()) {
     const field = `stop_sequences.${index}`
     if (stop.trim() === '') throw refuseField(field, 'each stop sequence must contain non-whitespace')
-    // It would match inside a character, and half of that would be sent.
-    if (halfCharacter.test(stop))
-      throw refuseField(field, 'Input should be valid Unicode, not half of a surrogate pair')
+    refuseHalfCharacters(stop, field)
   }
   return stops
 }
-
-const halfCharacter = /\p{Surrogate}/u

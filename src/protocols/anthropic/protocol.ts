@@ -1,9 +1,10 @@
 import type { Protocol } from '../../contract/protocol.ts'
+import type { StreamSettings } from '../stream-reply.ts'
 import { encodeError, refuse } from './error-body.ts'
 import { MessageBuilder } from './message-builder.ts'
 import { createParser } from './parse.ts'
 import { encodeCount } from './serializers.ts'
-import { StreamEncoder, type StreamSettings } from './stream-encoder.ts'
+import { StreamEncoder } from './stream-encoder.ts'
 import { lenientRules, strictRules } from './strict.ts'
 
 export interface AnthropicSettings extends StreamSettings {

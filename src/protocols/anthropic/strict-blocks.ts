@@ -1,6 +1,6 @@
 import { blockSchemas, type CountRequest, type MessageParam } from '../../wire/anthropic.ts'
+import { refuseField, refuseTag } from '../schema-error.ts'
 import { isHostedType } from './hosted-blocks.ts'
-import { refuseField, refuseTag } from './schema-error.ts'
 
 /** A block of any kind, after the schema: what is looked at here. */
 interface Block {

@@ -1,7 +1,7 @@
 import type { Exchange } from '../../contract/exchange.ts'
 import { type CountRequest, generationSchema, type MessagesRequest, promptSchema } from '../../wire/anthropic.ts'
+import { excerpt, refuseField } from '../schema-error.ts'
 import { hostedKeys, isAsked } from './hosted-fields.ts'
-import { excerpt, refuseField } from './schema-error.ts'
 import { checkBlocks, refuseManyMarks, refuseTrailingSpace } from './strict-blocks.ts'
 import { checkVersionHeaders, isNewestVersion } from './version.ts'
 

@@ -1,6 +1,6 @@
 import type { Thinking, ToolChoice } from '../../contract/request.ts'
 import type { ThinkingParam } from '../../wire/anthropic.ts'
-import { refuseField } from './schema-error.ts'
+import { refuseField } from '../schema-error.ts'
 
 /**
  * @param maxTokens `null` while counting: there is nothing to compare the budget with

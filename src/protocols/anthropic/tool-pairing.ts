@@ -1,5 +1,5 @@
 import type { MessageParam, ToolResultBlockParam, ToolUseBlockParam } from '../../wire/anthropic.ts'
-import { excerpt, refuseField } from './schema-error.ts'
+import { excerpt, refuseField } from '../schema-error.ts'
 
 /** The calls of one assistant turn and the results that the user turn after it brings. */
 interface Round {

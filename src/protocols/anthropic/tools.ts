@@ -1,9 +1,9 @@
 import { HeadendError } from '../../contract/errors.ts'
 import type { Tool, ToolChoice } from '../../contract/request.ts'
 import type { ToolChoiceParam, ToolParam } from '../../wire/anthropic.ts'
+import { refuseDeep } from '../json-depth.ts'
+import { excerpt, refuseField } from '../schema-error.ts'
 import { cacheMark } from './attachments.ts'
-import { refuseDeep } from './json-depth.ts'
-import { excerpt, refuseField } from './schema-error.ts'
 
 /** @throws HeadendError invalid-request */
 export function toTools(params: readonly ToolParam[]): readonly Tool[] {

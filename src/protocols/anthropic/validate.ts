@@ -13,8 +13,8 @@ import {
   thinkingSchemas,
   toolChoiceSchemas,
 } from '../../wire/anthropic.ts'
+import { excerpt, refuseField, refuseTag, schemaError, UnknownType } from '../schema-error.ts'
 import { isHostedType } from './hosted-blocks.ts'
-import { excerpt, refuseField, refuseTag, schemaError, UnknownType } from './schema-error.ts'
 
 // The schemas are our own constants: checking them against the meta-schema would only cost start-up time. So would
 // optimising the generated code: it takes a third of the compile time, and the validators run no faster.

@@ -1,7 +1,7 @@
 import { HeadendError } from '../../contract/errors.ts'
 import type { Exchange } from '../../contract/exchange.ts'
+import { excerpt } from '../schema-error.ts'
 import { knownBetas } from './betas.ts'
-import { excerpt } from './schema-error.ts'
 
 /** https://docs.anthropic.com/en/api/versioning */
 const oldVersion = '2023-06-01'

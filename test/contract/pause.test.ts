@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { test } from 'node:test'
-import { pause } from '../../src/routing/pause.ts'
+import { pause } from '../../src/contract/pause.ts'
 
 test('ends by itself and leaves no listener', async () => {
   const { signal } = new AbortController()

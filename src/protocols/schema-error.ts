@@ -1,5 +1,5 @@
 import type { ErrorObject } from 'ajv'
-import { HeadendError } from '../../contract/errors.ts'
+import { HeadendError } from '../contract/errors.ts'
 
 /** A refusal in the wording of the hosted API: the dotted path of the field, then what it should be. */
 export function refuseField(field: string, message: string): HeadendError {

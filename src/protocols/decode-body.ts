@@ -1,4 +1,4 @@
-import { HeadendError } from '../../contract/errors.ts'
+import { HeadendError } from '../contract/errors.ts'
 
 // Reused: a fatal decoder keeps no state between whole bodies. It also takes a leading byte order mark away.
 const utf8 = new TextDecoder('utf-8', { fatal: true })

@@ -1,4 +1,4 @@
-import type { Signal } from '../contract/signal.ts'
+import type { Signal } from './signal.ts'
 
 /** Waits, and no longer than the signal lets it: then it rejects with the signal's reason. */
 export function pause(durationMs: number, signal: Signal): Promise<void> {
