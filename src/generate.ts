@@ -6,7 +6,7 @@ import { conversationKey } from './contract/conversation.ts'
 import { type HeadendError, toHeadendError } from './contract/errors.ts'
 import type { Exchange } from './contract/exchange.ts'
 import { pause } from './contract/pause.ts'
-import type { Draft, Protocol } from './contract/protocol.ts'
+import type { CountingProtocol, Draft, Protocol } from './contract/protocol.ts'
 import type { Reply } from './contract/reply.ts'
 import type { GenerateRequest } from './contract/request.ts'
 import type { Route, Router, Target } from './router.ts'
@@ -177,7 +177,7 @@ async function attempt(
       permit = await admit(call, backend.lane) // 429, 529
       await (backend.relay as Relay).generate(raw, model, reply, call)
     } else {
-      const prepared = await backend.prepare({ ...request, model }, call) // 400: the prompt is too long
+      const prepared = await backend.prepare(request.model === model ? request : { ...request, model }, call) // 400: the prompt is too long
       permit = await admit(call, backend.lane)
       await backend.generate(prepared, reply, call)
     }
@@ -192,7 +192,7 @@ function conversationOf({ route, draft }: Question, { session }: Call): string {
 }
 
 /** Counts the prompt of a request as `generate` would. Never waits for a slot. */
-export async function count(exchange: Exchange, protocol: Protocol, services: Services): Promise<void> {
+export async function count(exchange: Exchange, protocol: CountingProtocol, services: Services): Promise<void> {
   try {
     const caller = services.authorize(exchange)
     services.guard()

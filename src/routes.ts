@@ -1,13 +1,15 @@
+import { HeadendError } from './contract/errors.ts'
 import type { Exchange } from './contract/exchange.ts'
 import type { Protocol } from './contract/protocol.ts'
 import { count, generate, type Services } from './generate.ts'
 import type { Route } from './http/app.ts'
 import { encodeModel, encodeModelList } from './protocols/anthropic/models.ts'
+import type { Protocols } from './protocols/registry.ts'
 import type { Router } from './router.ts'
 import { version } from './version.ts'
 
 export interface RouteParts {
-  readonly protocols: { readonly anthropic: Protocol }
+  readonly protocols: Protocols
   readonly services: Services
   readonly entries: Router['entries']
   /** `null`: ready; else why not. */
@@ -21,11 +23,12 @@ export const probePaths: ReadonlySet<string> = new Set(['/', '/api/hello', '/hea
 
 /** Every path of the server. What does not authorize says nothing that a stranger may not know. */
 export function createRoutes({ protocols, services, entries, notReady, status }: RouteParts): readonly Route[] {
-  const { anthropic } = protocols
+  const { anthropic, openai } = protocols
   const greet = (exchange: Exchange): void => respondJson(exchange, 200, { name: 'headend', version })
   return [
     { method: 'POST', path: '/v1/messages', handle: (exchange) => generate(exchange, anthropic, services) },
     { method: 'POST', path: '/v1/messages/count_tokens', handle: (exchange) => count(exchange, anthropic, services) },
+    { method: 'POST', path: chatPath, handle: (exchange) => generate(exchange, openai, services) },
     {
       method: 'GET',
       path: '/v1/models',
@@ -66,7 +69,7 @@ export function createRoutes({ protocols, services, entries, notReady, status }:
     },
     { method: 'GET', path: '/', handle: greet },
     { method: 'GET', path: '/api/hello', handle: greet },
-    ...openaiPaths.map((path): Route => ({ method: 'POST', path, handle: (exchange) => refuseOpenai(exchange) })),
+    ...comingPaths.map((path): Route => ({ method: 'POST', path, handle: refuseComing })),
   ]
 }
 
@@ -76,11 +79,19 @@ function respondJson(exchange: Exchange, status: number, body: unknown, headers:
   exchange.respond(status, { ...jsonHeaders, ...headers }, JSON.stringify(body))
 }
 
-/** Routes of the OpenAI API that are still to come. Its clients read errors of their own shape only. */
-const openaiPaths = ['/v1/chat/completions', '/v1/embeddings', '/v1/responses'] as const
+const chatPath = '/v1/chat/completions'
 
-/** https://platform.openai.com/docs/guides/error-codes */
-function refuseOpenai(exchange: Exchange): void {
-  const message = `POST ${exchange.path} is not supported by this server yet; use POST /v1/messages`
-  respondJson(exchange, 404, { error: { message, type: 'not_found_error', param: null, code: null } })
+/** Routes of the OpenAI API that are still to come. */
+const comingPaths = ['/v1/embeddings', '/v1/responses'] as const
+
+/** Its clients read errors of their own shape only. The routes of models serve both, in the shape of the Anthropic API. */
+const openaiPaths: ReadonlySet<string> = new Set([chatPath, ...comingPaths])
+
+/** Whose shape an error has that is found before a protocol is asked. */
+export function protocolAt(path: string, { anthropic, openai }: Protocols): Protocol {
+  return openaiPaths.has(path) ? openai : anthropic
+}
+
+function refuseComing({ path }: Exchange): never {
+  throw new HeadendError('not-found', `POST ${path} is not supported by this server yet; use POST ${chatPath}`)
 }

@@ -16,7 +16,7 @@ import type { Log } from './observe/log.ts'
 import { createProtocols } from './protocols/registry.ts'
 import { createRequestLog } from './request-log.ts'
 import type { Router } from './router.ts'
-import { createRoutes } from './routes.ts'
+import { createRoutes, protocolAt } from './routes.ts'
 import { createDispatcher } from './routing/dispatcher.ts'
 import { createModelRouter } from './routing/model-router.ts'
 import { version } from './version.ts'
@@ -94,7 +94,7 @@ export async function createServer(config: Config, log: Log, nativeThreads: numb
     prefixes: config.pathPrefix,
     refuse(exchange, error) {
       failures.set(exchange, error)
-      protocols.anthropic.refuse(exchange, error)
+      protocolAt(exchange.path, protocols).refuse(exchange, error)
     },
   })
 
@@ -125,9 +125,7 @@ export async function createServer(config: Config, log: Log, nativeThreads: numb
   const reports = createLoadReports(log)
   try {
     ;[models, upstreams] = await Promise.all([openBackends(config, reports), openUpstreams(config, warn)])
-    for (const { catalogue, lane } of upstreams) {
-      catalogue.watch(() => dispatcher.noteHealth(lane, catalogue.health.up !== false))
-    }
+    for (const { watchHealth, lane } of upstreams) watchHealth((up) => dispatcher.noteHealth(lane, up))
     router = createModelRouter({
       served: models,
       models: config.models,

@@ -1,13 +1,13 @@
 import { randomInt } from 'node:crypto'
 import type { LlamaModel, SequenceEvaluateOptions, Token } from 'node-llama-cpp'
 import type { FinishReason } from '../src/contract/events.ts'
-import type { Sampling } from '../src/contract/request.ts'
 import { AnswerBlocks } from './answer-blocks.ts'
 import { AnswerParser } from './answer-parser.ts'
 import type { EventPort } from './event-port.ts'
 import { type GrammarCache, GrammarSwitch } from './grammar-switch.ts'
-import type { GenerateTask, OutputPlan } from './messages.ts'
+import type { GenerateTask, LoadTask, OutputPlan } from './messages.ts'
 import type { Prefill } from './prefill.ts'
+import { RepeatPenalty } from './repeat-penalty.ts'
 import type { Slot } from './slot.ts'
 import { TokenText } from './token-text.ts'
 import { countUsage } from './usage.ts'
@@ -24,7 +24,7 @@ export interface Engine {
   readonly grammars: GrammarCache
   /** Tokens per slot. */
   readonly contextTokens: number
-  readonly samplingDefaults: Sampling
+  readonly samplingDefaults: LoadTask['samplingDefaults']
 }
 
 /** One request on one slot: prompt, then token by token, awaiting credit between tokens and noticing a cancel at each. */
@@ -91,8 +91,10 @@ async function decode(
   const { tokens: prompt, output: plan, formatStops } = task.prompt
   const text = new TokenText(engine.model, plan.spokenTokens)
   const parser = new AnswerParser(plan, [...task.stopSequences, ...formatStops], new AnswerBlocks(port))
-  const grammar = new GrammarSwitch(engine.grammars, plan)
-  const options = evaluateOptions(engine, task, grammar)
+  const { penalties, logitBias } = task.sampling
+  const grammar = new GrammarSwitch(engine.grammars, plan, logitBias)
+  const penalty = penalties === null ? null : new RepeatPenalty(penalties)
+  const options = evaluateOptions(engine, task, grammar, penalty)
   const generated = slot.sequence.evaluateWithMetadata(lastOfPrompt, {}, options)
   let outputTokens = 0
   let thinkingTokens = 0
@@ -101,6 +103,7 @@ async function decode(
   /** `false` when the answer is over. `forced`: we wrote this token, to end a thought whose budget is spent. */
   const take = (token: Token, forced = false): boolean => {
     slot.note(prompt.length, outputTokens, token)
+    penalty?.note(token)
     outputTokens++
     if (engine.model.isEogToken(token)) {
       ended = true
@@ -155,7 +158,12 @@ function whyEnded(
 }
 
 /** The engine's own default seed is the time in seconds (design fact 12), so every request gets a fresh one. */
-function evaluateOptions(engine: Engine, task: GenerateTask, grammar: GrammarSwitch): SequenceEvaluateOptions {
+function evaluateOptions(
+  engine: Engine,
+  task: GenerateTask,
+  grammar: GrammarSwitch,
+  penalty: RepeatPenalty | null,
+): SequenceEvaluateOptions {
   const { sampling } = task
   const { samplingDefaults: defaults } = engine
   return {
@@ -163,9 +171,10 @@ function evaluateOptions(engine: Engine, task: GenerateTask, grammar: GrammarSwi
     topK: Math.min(sampling.topK ?? defaults.topK ?? 40, topKMax),
     topP: sampling.topP ?? defaults.topP ?? 0.95,
     minP: sampling.minP ?? defaults.minP ?? 0.05,
-    seed: sampling.seed ?? randomInt(2 ** 32),
+    seed: sampling.seed === null ? randomInt(2 ** 32) : sampling.seed >>> 0,
     grammarEvaluationState: grammar.current,
-    ...(isBiased(task.prompt.output) && { tokenBias: grammar.bias }),
+    ...((sampling.logitBias !== null || isBiased(task.prompt.output)) && { tokenBias: grammar.bias }),
+    ...(penalty !== null && { repeatPenalty: penalty }),
     yieldEogToken: true,
   }
 }

@@ -6,6 +6,7 @@ import {
   type Token,
   TokenBias,
 } from 'node-llama-cpp'
+import type { Sampling } from '../src/contract/request.ts'
 import type { AnswerParser } from './answer-parser.ts'
 import type { OutputPlan } from './messages.ts'
 
@@ -19,13 +20,14 @@ export class GrammarCache {
   readonly #states = new Map<string, LlamaGrammarEvaluationState>()
   /** Tokens that a grammar takes for their text, though they have none in an answer. */
   readonly #controlTokens: readonly Token[]
+  readonly #vocabularySize: number
 
   constructor(llama: Llama, model: LlamaModel) {
     this.#llama = llama
     this.#model = model
-    this.#controlTokens = [...model.iterateAllTokens()].filter(
-      (token) => model.getTokenAttributes(token).control && !model.isEogToken(token),
-    )
+    const tokens = [...model.iterateAllTokens()]
+    this.#vocabularySize = tokens.length
+    this.#controlTokens = tokens.filter((token) => model.getTokenAttributes(token).control && !model.isEogToken(token))
   }
 
   /** At its beginning. A state that was used is never copied: in mid-answer that costs more than building it. */
@@ -38,9 +40,12 @@ export class GrammarCache {
     return state.clone()
   }
 
-  /** Keeps control tokens out of what a grammar allows, but for those that the syntax of a call is made of. */
-  ban(tokens: readonly number[], spoken: readonly number[] | null): TokenBias {
+  /** Keeps control tokens out of what a grammar allows, but for those that the syntax of a call is made of. Wishes count for less. */
+  ban(tokens: readonly number[], spoken: readonly number[] | null, wishes: Sampling['logitBias']): TokenBias {
     const bias = new TokenBias(this.#model.tokenizer)
+    for (const [key, logit] of wishes === null ? [] : Object.entries(wishes)) {
+      if (Number(key) < this.#vocabularySize) bias.set(Number(key) as Token, { logit })
+    }
     for (const token of tokens) bias.set(token as Token, 'never')
     if (spoken === null) return bias
     for (const token of this.#controlTokens) if (!spoken.includes(token)) bias.set(token, 'never')
@@ -57,6 +62,7 @@ export class GrammarCache {
 export class GrammarSwitch {
   readonly #cache: GrammarCache
   readonly #plan: OutputPlan
+  readonly #wishes: Sampling['logitBias']
   #call: LlamaGrammarEvaluationState | undefined
   #text: LlamaGrammarEvaluationState | undefined
   readonly #freeBias: TokenBias
@@ -64,10 +70,12 @@ export class GrammarSwitch {
   #callBias: TokenBias | null = null
   #textBias: TokenBias | null = null
 
-  constructor(cache: GrammarCache, plan: OutputPlan) {
+  /** @param wishes the client's own; what the answer must be made of goes before them */
+  constructor(cache: GrammarCache, plan: OutputPlan, wishes: Sampling['logitBias']) {
     this.#cache = cache
     this.#plan = plan
-    this.#freeBias = cache.ban(plan.bannedTokens, null)
+    this.#wishes = wishes
+    this.#freeBias = cache.ban(plan.bannedTokens, null, wishes)
     if (plan.calls?.forced) this.#call = cache.open(plan.calls.grammar)
   }
 
@@ -76,12 +84,12 @@ export class GrammarSwitch {
   readonly bias = (): TokenBias => {
     const { bannedTokens, spokenTokens, harmony } = this.#plan
     if (this.#call !== undefined) {
-      this.#callBias ??= this.#cache.ban(bannedTokens, spokenTokens)
+      this.#callBias ??= this.#cache.ban(bannedTokens, spokenTokens, this.#wishes)
       return this.#callBias
     }
     if (this.#text === undefined) return this.#freeBias
     // The grammar of a text covers calls, too, but for harmony, whose calls are messages of their own.
-    this.#textBias ??= this.#cache.ban(bannedTokens, harmony === null ? spokenTokens : [])
+    this.#textBias ??= this.#cache.ban(bannedTokens, harmony === null ? spokenTokens : [], this.#wishes)
     return this.#textBias
   }
 

@@ -13,7 +13,7 @@ export interface LoadTask {
   readonly contextTokens: number
   readonly gpuLayers: number | 'max' | 'auto'
   /** What the GGUF recommends; a request that says nothing gets this. */
-  readonly samplingDefaults: Sampling
+  readonly samplingDefaults: Omit<Sampling, 'penalties' | 'logitBias'>
   /** How long reading a prompt may hold up the streams that run beside it. */
   readonly stallTargetMs: number
   readonly port: MessagePort

@@ -29,13 +29,18 @@ export interface Protocol {
   readonly name: string
   /** @throws HeadendError invalid-request, naming the field */
   parse(body: Uint8Array, exchange: Exchange): Draft
-  /** As `parse`, for the counting route: fields of generation may be missing. */
-  parseCount(body: Uint8Array, exchange: Exchange): Draft
+  /** @param draft as `parse` made it */
   openReply(exchange: Exchange, draft: Draft): Reply
-  replyCount(exchange: Exchange, inputTokens: number): void
   refuse(exchange: Exchange, error: HeadendError): void
   /** The JSON of an error, for answers to what never became an exchange. */
   errorBody(error: HeadendError, requestId: string): string
+}
+
+/** A format that has a route to count tokens, too. */
+export interface CountingProtocol extends Protocol {
+  /** As `parse`: fields of generation may be missing. */
+  parseCount(body: Uint8Array, exchange: Exchange): Draft
+  replyCount(exchange: Exchange, inputTokens: number): void
 }
 
 /** What the model routes show of one entry. */

@@ -68,6 +68,19 @@ export interface Sampling {
   readonly topK: number | null
   readonly minP: number | null
   readonly seed: number | null
+  readonly penalties: Penalties | null
+  /** Added to the logits of tokens, which go by their numbers in the model's own vocabulary. -100 is never, 100 always. */
+  readonly logitBias: Readonly<Record<string, number>> | null
+}
+
+/** Of tokens that the answer holds already. A negative penalty is a preference. */
+export interface Penalties {
+  /** Their logits are divided by it; 1: no penalty. */
+  readonly repeat: number | null
+  /** Taken off for each time that a token has come; 0: no penalty. */
+  readonly frequency: number | null
+  /** Taken off once; 0: no penalty. */
+  readonly presence: number | null
 }
 
 /** What a client asks for, free of any protocol. */

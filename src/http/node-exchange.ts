@@ -76,7 +76,7 @@ export class NodeExchange extends HttpExchange {
   }
 
   protected sendWhole(head: ResponseHead, body: string | Uint8Array, bodyBytes: number): void {
-    this.#writeHead(head, { 'content-length': String(bodyBytes) })
+    this.#writeHead(head, ['content-length', String(bodyBytes)])
     if (head.linger) {
       this.#answerAndLinger(body)
     } else {
@@ -86,7 +86,7 @@ export class NodeExchange extends HttpExchange {
   }
 
   protected startStream(head: ResponseHead): void {
-    this.#writeHead(head, {})
+    this.#writeHead(head, [])
     this.#response.on('drain', () => this.wake())
   }
 
@@ -94,9 +94,9 @@ export class NodeExchange extends HttpExchange {
     this.#request.socket.destroy()
   }
 
-  #writeHead(head: ResponseHead, extra: Record<string, string>): void {
-    const close = head.close ? { connection: 'close' } : {}
-    const headers = { ...head.headers, ...extra, ...close, 'request-id': this.id }
+  #writeHead(head: ResponseHead, extra: readonly string[]): void {
+    const close = head.close ? ['connection', 'close'] : []
+    const headers = [...head.headers, ...extra, ...close, 'request-id', this.id]
     this.#response.writeHead(head.status, reasonPhrase(head.status), headers)
   }
 

@@ -166,8 +166,13 @@ export class UwsExchange extends HttpExchange {
     if (head === null) return
     this.#head = null
     const response = this.#response
-    response.writeStatus(`${head.status} ${reasonPhrase(head.status)}`).writeHeader('request-id', this.id)
-    for (const name of Object.keys(head.headers)) response.writeHeader(name, head.headers[name] as string)
+    const { status, headers } = head
+    // 200 is what uWebSockets.js writes when told nothing.
+    if (status !== 200) response.writeStatus(`${status} ${reasonPhrase(status)}`)
+    response.writeHeader('request-id', this.id)
+    for (let index = 0; index < headers.length; index += 2) {
+      response.writeHeader(headers[index] as string, headers[index + 1] as string)
+    }
     if (head.close && !closeIsWritten) response.writeHeader('connection', 'close')
   }
 

@@ -1,10 +1,13 @@
-import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino'
+import { type DestinationStream, destination, type Logger, pino } from 'pino'
 import { prettyFactory } from 'pino-pretty'
+import { gatheringOutput, gatherLines } from './gathered-lines.ts'
+import { isoTime } from './iso-time.ts'
 
 export type Log = Logger
 
 export interface LogOptions {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
+  /** `auto` is `pretty` on a terminal, else `json`. */
   readonly format: 'auto' | 'json' | 'pretty'
 }
 
@@ -14,21 +17,15 @@ const secretPaths = ['', 'headers', '*.headers'].flatMap((parent) =>
   secretHeaders.map((header) => (parent === '' ? `["${header}"]` : `${parent}["${header}"]`)),
 )
 
-/**
- * Asynchronous, as a full pipe must not hold up the event loop, and not line by line: a write costs a thread's waking, which is more than
- * all else that a small request costs. Pino writes what is left when the process exits.
- */
-const gathered = { dest: 1, sync: false, minLength: 12_288, periodicFlush: 100 }
-
-/** Lines go to standard output unless told otherwise. `auto` is `pretty` on a terminal, else `json`. */
+/** Lines go to standard output unless told otherwise, asynchronously: a full pipe must not hold up the event loop. */
 export function createLog(options: LogOptions, target?: DestinationStream): Log {
   const isPretty = resolveLogFormat(options.format) === 'pretty'
-  const lines = target ?? destination(isPretty ? { dest: 1, sync: false } : gathered)
+  const lines = target ?? (isPretty ? destination({ dest: 1, sync: false }) : gatherLines(destination(gatheringOutput)))
   return pino(
     {
       level: options.level,
       base: null, // neither process id nor host name: who collects logs adds both
-      timestamp: stdTimeFunctions.isoTime,
+      timestamp: isoTime,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: secretPaths, censor: '[redacted]' },
     },

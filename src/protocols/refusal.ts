@@ -21,7 +21,14 @@ export function refuseIn(shape: ErrorShape, exchange: Exchange, error: HeadendEr
   else exchange.respond(shape.status(error), headersOf(error), shape.encode(error, exchange.id))
 }
 
-function headersOf({ headers, retryAfterSeconds }: HeadendError): Readonly<Record<string, string>> {
-  const common = { ...headers, 'content-type': 'application/json' }
-  return retryAfterSeconds === null ? common : { ...common, 'retry-after': String(retryAfterSeconds) }
+function headersOf(error: HeadendError): Readonly<Record<string, string>> {
+  const headers = { ...error.headers, 'content-type': 'application/json' }
+  const seconds = error.retryAfterSeconds ?? briefest(error)
+  return seconds === null ? headers : { ...headers, 'retry-after': String(seconds) }
+}
+
+/** Whoever is asked to come back is told when, also where the upstream that is busy did not say; unless coming back is no use. */
+function briefest({ kind, headers }: HeadendError): number | null {
+  const { status } = errorKinds[kind]
+  return (status === 429 || status === 529) && headers['x-should-retry'] !== 'false' ? 1 : null
 }

@@ -1,7 +1,13 @@
-import type { Protocol } from '../contract/protocol.ts'
+import type { CountingProtocol, Protocol } from '../contract/protocol.ts'
 import { type AnthropicSettings, createAnthropicProtocol } from './anthropic/protocol.ts'
+import { createOpenaiProtocol } from './openai/protocol.ts'
+
+export interface Protocols {
+  readonly anthropic: CountingProtocol
+  readonly openai: Protocol
+}
 
 /** Every inbound format that headend speaks. */
-export function createProtocols(settings: AnthropicSettings): { readonly anthropic: Protocol } {
-  return { anthropic: createAnthropicProtocol(settings) }
+export function createProtocols(settings: AnthropicSettings): Protocols {
+  return { anthropic: createAnthropicProtocol(settings), openai: createOpenaiProtocol(settings) }
 }

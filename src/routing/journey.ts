@@ -133,6 +133,11 @@ export class Journey {
   /** One that has not been asked. @param reluctanceMax better nobody than one that there is more reason to leave */
   #choose(reluctanceMax: Reluctance = 3): Stop | null {
     const nowMs = this.#dispatch.now()
+    const [only] = this.#stops
+    if (only !== undefined && this.#stops.length === 1) {
+      const reluctance = this.#reluctance(only, nowMs)
+      return reluctance === null || reluctance > reluctanceMax ? null : only
+    }
     const remembered = this.#conversation === null ? null : this.#dispatch.conversations.get(this.#conversation)
     const candidates = this.#stops.map((stop): Candidate => {
       const reluctance = this.#reluctance(stop, nowMs)
@@ -222,7 +227,9 @@ export class Journey {
     if (failure.kind === 'context-overflow') {
       this.#contextAbove = Math.max(this.#contextAbove, stop.target.backend.facts().contextTokens ?? 0)
     }
-    const { repeat } = failureRules[failure.kind]
+    // An account that is empty does not fill while we wait; another target may be asked all the same.
+    const isFinal = failure.headers['x-should-retry'] === 'false'
+    const repeat = isFinal ? 'never' : failureRules[failure.kind].repeat
     const repeatsMax = { never: 0, once: 1, often: this.#dispatch.upstreamRetries }[repeat]
     const pauseMs = retryPauseMs(stop.pauseMs, failure.retryAfterSeconds, this.#dispatch.random())
     const isRepeated = stop.attempts <= repeatsMax && pauseMs !== null

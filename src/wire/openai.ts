@@ -18,6 +18,10 @@ export interface ChatRequest {
   readonly top_k?: number
   readonly min_p?: number
   readonly seed?: number
+  readonly frequency_penalty?: number
+  readonly presence_penalty?: number
+  readonly repeat_penalty?: number
+  readonly logit_bias?: Readonly<Record<string, number>>
   readonly stop?: readonly string[]
   readonly tools?: readonly ChatTool[]
   readonly tool_choice?: ChatToolChoice
@@ -86,11 +90,13 @@ export type ChatToolChoice =
   | 'none'
   | { readonly type: 'function'; readonly function: { readonly name: string } }
 
-export interface ChatResponseFormat {
-  readonly type: 'json_schema'
-  readonly json_schema: {
-    readonly name: string
-    readonly schema: Readonly<Record<string, unknown>>
-    readonly strict: boolean
-  }
-}
+export type ChatResponseFormat =
+  | { readonly type: 'json_object' }
+  | {
+      readonly type: 'json_schema'
+      readonly json_schema: {
+        readonly name: string
+        readonly schema: Readonly<Record<string, unknown>>
+        readonly strict: boolean
+      }
+    }

@@ -13,7 +13,7 @@ before(async () => {
 })
 after(() => backend.close())
 
-const sampled: Sampling = { temperature: 1, topP: 1, topK: 0, minP: 0, seed: null }
+const sampled: Sampling = { temperature: 1, topP: 1, topK: 0, minP: 0, seed: null, penalties: null, logitBias: null }
 
 function promptTokens(usage: Usage | null): number {
   if (usage === null) throw new Error('local answers have usage')

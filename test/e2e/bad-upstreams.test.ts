@@ -18,24 +18,28 @@ import { transports } from '../support/running-server.ts'
 
 const timeout = 20_000
 
-for (const transport of await transports()) {
+const runnable = await transports()
+
+for (const transport of runnable) {
   for (const say of [openai, anthropic]) {
     test(`an upstream of ${say.protocol} that misbehaves, over ${transport}`, async (t) => {
-      const table = misbehavioursOf(say)
+      const table = tableOf(say, transport)
       const ground = await openProvingGround(t, say, table, { transport })
+      // One request at a time is let through to each upstream: a permit that is not given back would hold up the next question.
       for (const question of table.flatMap(questionsOf)) {
         await t.test(modelOf(question), { timeout }, () => prove(ground, question))
       }
       const path = say === openai ? '/v1/chat/completions' : '/v1/messages'
-      const lines = new Set(
-        ground.bad.requests.map(({ line }) => line).filter((line) => !line.startsWith('GET /v1/models')),
-      )
-      assert.deepEqual([...lines], [`POST ${path} HTTP/1.1`], 'no redirect is followed')
+      const asked = ground.bad.requests.map(({ line }) => line).filter((line) => !line.startsWith('GET /v1/models'))
+      assert.deepEqual([...new Set(asked)], [`POST ${path} HTTP/1.1`], 'no redirect is followed')
     })
   }
 }
 
-function misbehavioursOf(say: Wording): readonly Misbehaviour[] {
+/** The client's side differs only in how a stream ends, so each transport is tried with all of one protocol. */
+function tableOf(say: Wording, transport: (typeof runnable)[number]): readonly Misbehaviour[] {
+  const isShort = runnable.length > 1 && runnable.indexOf(transport) !== [openai, anthropic].indexOf(say)
+  if (isShort) return brokenEndings(say)
   return [
     ...withoutAnswer(),
     ...refusals(say),

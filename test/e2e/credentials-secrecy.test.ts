@@ -9,7 +9,7 @@ import { resolveConfig } from '../../src/config.ts'
 import { createLog } from '../../src/observe/log.ts'
 import { createServer } from '../../src/server.ts'
 import { ask, bothProtocols, type Scope, untilIdle } from '../support/routed-server.ts'
-import { type Answer, cuts, says, startScriptedUpstream } from '../support/scripted-upstream.ts'
+import { type Answer, cuts, refuses, says, startScriptedUpstream } from '../support/scripted-upstream.ts'
 import { until } from '../support/upstream-client.ts'
 
 const root = dirname(dirname(import.meta.dirname))
@@ -22,16 +22,16 @@ const secrets = {
 
 interface Overheard {
   readonly url: string
-  /** All that was logged, answered, listed and recorded. */
-  everything(): Promise<string>
+  /** All that was logged, listed and recorded, once this request was recorded. */
+  everything(requestId: string): Promise<string>
 }
 
 /** A server whose log is kept, whatever its level, and whose answers are, too. */
-async function startOverheard(t: Scope, flags: object, env: NodeJS.ProcessEnv, file: object): Promise<Overheard> {
+async function startOverheard(t: Scope, env: NodeJS.ProcessEnv, file: object): Promise<Overheard> {
   const folder = mkdtempSync(join(tmpdir(), 'headend-record-'))
   t.after(() => rmSync(folder, { recursive: true }))
   const { config } = resolveConfig({
-    flags: { port: '0', upstreamRetries: '0', record: folder, recordSample: '1', ...flags },
+    flags: { port: '0', upstreamRetries: '0', record: folder, recordSample: '1' },
     env,
     file: { path: 'headend.yaml', text: JSON.stringify(file) },
   })
@@ -41,10 +41,10 @@ async function startOverheard(t: Scope, flags: object, env: NodeJS.ProcessEnv, f
   t.after(() => server.destroy())
   return {
     url: server.url,
-    async everything() {
+    async everything(requestId) {
       await untilIdle(server)
       const recordings = (): string[] => readdirSync(folder).filter((name) => name.endsWith('.jsonl'))
-      await until(() => recordings().length > 0, 'something was recorded')
+      await until(() => recordings().some((name) => name.includes(requestId)), 'the last request is recorded')
       const status = await (await fetch(`${server.url}/status`)).text()
       const models = await (await fetch(`${server.url}/v1/models`)).text()
       const recorded = recordings().map((name) => readFileSync(join(folder, name), 'utf8'))
@@ -53,83 +53,83 @@ async function startOverheard(t: Scope, flags: object, env: NodeJS.ProcessEnv, f
   }
 }
 
-/** Everything that an upstream may say back. */
-function faults({ ours, theirs }: { ours: string; theirs: string }): readonly Answer[] {
-  const words = `Incorrect key provided: ${ours}, and Bearer ${theirs}.`
-  const json = JSON.stringify(words).slice(1, -1)
-  const refusals = [400, 401, 403, 404, 429, 500, 503].map(
-    (status): Answer =>
-      (request) => {
-        request.refuse(status, words, { 'www-authenticate': ours, 'x-echo': ours, 'set-cookie': `key=${ours}` })
-      },
-  )
-  const inStream: Answer = (request) => {
-    const error = `{"type":"error","error":{"type":"api_error","message":"${json}"}}`
-    request.begin().write(`event: error\ndata: ${error}\n\n`).response.end()
-  }
-  const notJson: Answer = ({ response }) => void response.writeHead(200, { 'x-echo': ours }).end(`<p>${words}</p>`)
-  const redirect: Answer = ({ response }) => void response.writeHead(302, { location: `http://x/?${ours}` }).end()
-  return [...refusals, inStream, notJson, redirect, cuts, says('well')]
+const statuses = [400, 401, 403, 404, 429, 500, 503] as const
+
+const amid: Answer = (request) => request.begin().say('some').cut()
+
+/** Wherever an upstream may repeat what it was sent, but for the text of an answer. */
+function repeating(words: string): readonly Answer[] {
+  const headers = { 'www-authenticate': words, 'x-echo': words, 'set-cookie': `key=${words}` }
+  const message = JSON.stringify(words)
+  const error = `event: error\ndata: {"type":"error","error":{"type":"api_error","message":${message}}}\n\n`
+  return [
+    ...statuses.map((status) => refuses(status, words, headers)),
+    (request) => request.begin(headers).write(error).response.end(),
+    (request) => request.begin(headers).say('some').write(error).response.end(),
+    ({ response }) => void response.writeHead(200, headers).end(`<p>${words}</p>`),
+    ({ response }) => void response.writeHead(302, { location: `http://x/?${encodeURI(words)}` }).end(),
+    says('well', headers),
+  ]
 }
 
 for (const protocol of bothProtocols) {
   for (const [kind, { ours, theirs }] of Object.entries(secrets)) {
     describe(`what nobody gets to see: ${kind}, ${protocol}`, { concurrency: 4 }, () => {
-      for (const mode of ['a key of ours', 'the client\u2019s own, passed through'] as const) {
-        const passes = mode !== 'a key of ours'
+      for (const passes of [false, true]) {
+        const whose = passes ? 'what the client showed, and passes through' : 'a key of ours'
         const file = (url: string) => ({
           upstreams: [
             { name: 'up', url, protocol, models: ['*'], ...(passes ? { pass_through: true } : { key_env: 'KEY' }) },
           ],
         })
-        const unlike = kind === 'keys like any word' || protocol === 'anthropic'
-        const todo = unlike
-          ? 'upstreams that repeat a key: only known patterns, and no relayed bodies, are cleaned'
-          : false
-
-        it(`${mode}, whatever the upstream repeats`, { todo }, async (t) => {
+        /** One model for each fault: a breaker would keep the others from being seen. */
+        const askAll = async (t: Scope, answers: readonly Answer[]) => {
           const upstream = await startScriptedUpstream(t, { models: 401 })
-          const server = await startOverheard(t, {}, { KEY: ours }, file(upstream.url))
-          const answers: string[] = []
-          for (const fault of faults({ ours, theirs })) {
-            for (const stream of [false, true]) {
-              upstream.script(fault)
-              const headers = { authorization: `Bearer ${theirs}` }
-              const response = await ask(server, { stream, headers }).catch(() => null)
-              answers.push(JSON.stringify([...(response?.headers ?? [])]), (await response?.text()) ?? '')
-            }
-          }
-          const logged = await server.everything()
-          const secret = passes ? theirs : ours
-          assert.deepEqual(
-            [...answers, ...logged.split('\n')].filter((text) => text.includes(secret)),
-            [],
-          )
-          if (!passes) assert.ok(!logged.includes(theirs), 'nor what the client showed us')
-        })
-
-        it(`${mode}, where the upstream repeats nothing`, async (t) => {
-          const upstream = await startScriptedUpstream(t, { models: 401 })
-          const server = await startOverheard(t, {}, { KEY: ours }, file(upstream.url))
-          const plain = [400, 401, 403, 404, 429, 500, 503].map(
-            (status): Answer =>
-              (asked) =>
-                asked.refuse(status, 'no'),
-          )
-          for (const answer of [...plain, cuts, says('well'), (asked) => asked.begin().say('a').cut()] as Answer[]) {
+          const server = await startOverheard(t, { KEY: ours }, file(upstream.url))
+          const heard: string[] = []
+          let requestId = ''
+          for (const [index, answer] of answers.entries()) {
             for (const stream of [false, true]) {
               upstream.script(answer)
-              const headers = { 'x-api-key': theirs, authorization: `Bearer ${theirs}`, cookie: theirs }
-              await ask(server, { stream, headers }).then((response) => response.text())
+              const headers = { authorization: `Bearer ${theirs}`, 'x-api-key': theirs, cookie: theirs }
+              const response = await ask(server, { model: `m${index}`, stream, headers })
+              requestId = response.headers.get('request-id') ?? ''
+              heard.push(JSON.stringify([...response.headers]), await response.text())
             }
           }
-          const logged = await server.everything()
-          assert.ok(logged.includes('"status":500'), 'it does log')
-          for (const secret of [ours, theirs]) assert.ok(!logged.includes(secret))
+          assert.equal(upstream.requests.length, answers.length * 2)
+          return { heard, kept: (await server.everything(requestId)).split('\n') }
+        }
+
+        it(`${whose}, where the upstream repeats nothing`, async (t) => {
+          const { heard, kept } = await askAll(t, [
+            ...statuses.map((status) => refuses(status)),
+            cuts,
+            amid,
+            says('well'),
+          ])
+          assert.ok(
+            kept.some((line) => line.includes('"status":400')),
+            'it does log',
+          )
+          for (const secret of [ours, theirs]) assert.deepEqual(having(secret, [...heard, ...kept]), [])
+        })
+
+        // A client may be told of its own credential, and of nobody else's; neither is kept.
+        const isClean = kind === 'keys with a known beginning' && (passes || protocol === 'openai')
+        const todo = isClean ? false : 'only what looks like a key is taken out, and nothing of what is relayed'
+        it(`${whose}, where the upstream repeats it`, { todo }, async (t) => {
+          const secret = passes ? theirs : ours
+          const { heard, kept } = await askAll(t, repeating(`Incorrect key: ${secret}.`))
+          assert.deepEqual(having(secret, passes ? kept : [...heard, ...kept]), [])
         })
       }
     })
   }
+}
+
+function having(secret: string, texts: readonly string[]): readonly string[] {
+  return texts.filter((text) => text.includes(secret))
 }
 
 it('headend check shows that there is a key, and not which', async (t) => {

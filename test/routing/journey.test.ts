@@ -118,6 +118,16 @@ describe('a retry of the same target', () => {
     assert.equal(await asked(clock, routeOf([targetOf('a'), targetOf('b')]), 'upstream-failed'), 'a b')
   })
 
+  test('never comes when the upstream says that it is of no use', async () => {
+    const clock = new DispatchClock()
+    const journey = clock.dispatcher.plan(routeOf([targetOf('a')]), callOf(), () => 'key')
+    await journey.next(null)
+    const headers = { 'x-should-retry': 'false' }
+    assert.equal(await journey.next(new HeadendError('upstream-limited', 'the account is empty', { headers })), null)
+    assert.deepEqual([journey.attempts, clock.pauses], [1, []])
+    journey.end()
+  })
+
   test('waits as long as the upstream demands, and not at all when that is too long', async () => {
     const clock = new DispatchClock()
     assert.equal(await asked(clock, routeOf([targetOf('a')]), 'upstream-limited', 3), 'a a a')

@@ -8,7 +8,7 @@ const client = createUpstreamClient(upstreamSettings(url))
 const { signal } = new AbortController()
 
 for (let asked = 0; asked < Number(times); asked++) {
-  const request = { method: 'GET', path: '/v1/models', headers: {}, body: null, signal, streams: false } as const
+  const request = { method: 'GET', path: '/v1/models', headers: [], body: null, signal, streams: false } as const
   const response = await client.send(request)
   process.stdout.write(`${Buffer.from(await response.whole(1000)).toString()}\n`)
   await setImmediate() // undici looks at the socket once more before it is used again

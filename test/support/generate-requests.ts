@@ -14,7 +14,7 @@ export function requestOf(text: string, overrides: Partial<GenerateRequest> = {}
     outputSchema: null,
     maxTokens: 200,
     outputMustFit: false,
-    sampling: { temperature: 0, topP: null, topK: null, minP: null, seed: null },
+    sampling: { temperature: 0, topP: null, topK: null, minP: null, seed: null, penalties: null, logitBias: null },
     stopSequences: [],
     stream: true,
     userId: null,

@@ -28,7 +28,7 @@ export function startClient(
       client.send({
         method: 'POST',
         path: '/v1/chat/completions',
-        headers: {},
+        headers: [],
         body: '{}',
         signal: abort.signal,
         streams: true,

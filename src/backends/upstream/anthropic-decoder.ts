@@ -131,9 +131,9 @@ export class AnthropicDecoder {
     return reason === 'end-turn' && this.#blocks.callCount > 0 ? 'tool-call' : reason
   }
 
-  /** An upstream that counts nothing is counted here: about 3.6 bytes a token, and never 0 for an answer. */
+  /** An upstream that counts nothing is counted here: about 3.6 bytes a token, and the one that ends an answer. */
   #finalUsage(): Usage {
-    return this.#usage.read(this.#promptTokens, Math.ceil(this.#blocks.bytes / 3.6))
+    return this.#usage.read(this.#promptTokens, Math.max(Math.ceil(this.#blocks.bytes / 3.6), 1))
   }
 }
 

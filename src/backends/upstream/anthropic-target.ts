@@ -6,6 +6,7 @@ import { decodeAnthropicAnswer } from './anthropic-answer.ts'
 import { AnthropicDecoder } from './anthropic-decoder.ts'
 import { answerBytesMax, ask, isEventStream, isSuccess, readRefusal } from './ask.ts'
 import { encodeAnthropicRequest } from './encode-anthropic.ts'
+import { withoutAnswer } from './prompt-only.ts'
 import { readStream } from './read-stream.ts'
 import { recorded } from './recorded.ts'
 import type { StreamRecording } from './recorder.ts'
@@ -57,11 +58,12 @@ interface AnswerOptions {
 async function read(
   response: UpstreamResponse,
   options: AnswerOptions,
-  { stream }: GenerateRequest,
+  { stream, maxTokens }: GenerateRequest,
   sink: EventSink,
   recording: StreamRecording | null,
 ): Promise<void> {
-  const emit = (event: StreamEvent): void => void sink.write(event)
+  const write = (event: StreamEvent): void => void sink.write(event)
+  const emit = maxTokens === 0 ? withoutAnswer(write) : write
   if (isEventStream(response)) {
     const decoder = new AnthropicDecoder(emit, options)
     const bytesMax = stream ? Number.POSITIVE_INFINITY : answerBytesMax

@@ -4,10 +4,11 @@ import { passedCredentials } from './credentials.ts'
 import type { UpstreamResponse } from './response.ts'
 import type { TargetParts } from './target-parts.ts'
 import { explainRefusal } from './upstream-error.ts'
+import type { HeaderList } from './upstream-request.ts'
 
 export interface Question {
   readonly path: string
-  readonly headers: Readonly<Record<string, string>>
+  readonly headers: HeaderList
   readonly body: string | Uint8Array
   /** An event stream is hoped for. */
   readonly streams: boolean
@@ -28,14 +29,11 @@ export async function ask(
   question: Question,
   call: Call,
 ): Promise<UpstreamResponse> {
-  const headers: Record<string, string> = {
-    ...question.headers,
-    ...passedCredentials(settings, (name) => call.client.header(name)),
-    'content-type': 'application/json',
-  }
+  const credentials = passedCredentials(settings, (name) => call.client.header(name))
+  const headers = [...question.headers, ...credentials]
   for (const name of traceHeaders) {
     const value = call.client.header(name)
-    if (value !== null) headers[name] = value
+    if (value !== null) headers.push(name, value)
   }
   const { path, body, streams } = question
   const response = await client.send({ method: 'POST', path, headers, body, signal: call.signal, streams })

@@ -92,7 +92,7 @@ function maxTokensOf({ maxTokens, thinking }: GenerateRequest, { outputTokensMax
   return Math.min(asked, outputTokensMax ?? Number.POSITIVE_INFINITY)
 }
 
-/** Other protocols' temperatures go up to 2. `min_p` and `seed` are unknown here. */
+/** Other protocols' temperatures go up to 2. The others are unknown here. */
 function samplingOf({ sampling: { temperature, topP, topK } }: GenerateRequest): Partial<MessagesRequest> {
   return {
     ...(temperature !== null && { temperature: Math.min(temperature, 1) }),

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { GenerateRequest } from '../../contract/request.ts'
+import type { GenerateRequest, Penalties } from '../../contract/request.ts'
 import type { ChatRequest } from '../../wire/openai.ts'
 import { encodeMessages } from './encode-messages.ts'
 import { encodeThinking } from './encode-thinking.ts'
@@ -81,13 +81,23 @@ function maxTokensOf(
 }
 
 function samplingOf({ sampling }: GenerateRequest, quirks: UpstreamQuirks): Partial<ChatRequest> {
-  const { temperature, topP, topK, minP, seed } = sampling
+  const { temperature, topP, topK, minP, seed, penalties, logitBias } = sampling
   return {
     ...(quirks.sampling && temperature !== null && { temperature }),
     ...(quirks.sampling && topP !== null && { top_p: topP }),
     ...(quirks.extraSampling && topK !== null && { top_k: topK }),
     ...(quirks.extraSampling && minP !== null && { min_p: minP }),
     ...(quirks.extraSampling && seed !== null && { seed }),
+    ...(penalties !== null && penaltiesOf(penalties, quirks)),
+    ...(quirks.sampling && logitBias !== null && { logit_bias: logitBias }),
+  }
+}
+
+function penaltiesOf({ repeat, frequency, presence }: Penalties, quirks: UpstreamQuirks): Partial<ChatRequest> {
+  return {
+    ...(quirks.sampling && frequency !== null && { frequency_penalty: frequency }),
+    ...(quirks.sampling && presence !== null && { presence_penalty: presence }),
+    ...(quirks.extraSampling && repeat !== null && { repeat_penalty: repeat }),
   }
 }
 
@@ -100,6 +110,8 @@ function toolFieldsOf({ tools, toolChoice }: GenerateRequest): Partial<ChatReque
 function formatOf({ outputSchema }: GenerateRequest): Partial<ChatRequest> {
   if (outputSchema === null) return {}
   const schema = withoutDialect(outputSchema)
+  // Any object: there is a word for that, and OpenAI takes no such schema where `strict` is set.
+  if (schema.type === 'object' && Object.keys(schema).length === 1) return { response_format: { type: 'json_object' } }
   return { response_format: { type: 'json_schema', json_schema: { name: 'output', schema, strict: true } } }
 }
 

@@ -2,10 +2,11 @@ import type { ListedModel } from '../../contract/backend.ts'
 import { HeadendError } from '../../contract/errors.ts'
 import type { Signal } from '../../contract/signal.ts'
 import type { UpstreamClient } from './client.ts'
-import { keyHeaders } from './credentials.ts'
+import { keyHeader } from './credentials.ts'
 import { type ModelPage, modelsMax, parseModelPage } from './model-list.ts'
 import type { UpstreamResponse } from './response.ts'
 import type { UpstreamSettings } from './settings.ts'
+import type { HeaderList } from './upstream-request.ts'
 
 /**
  * `list`: what it has. `answered`: it is there, but has no list that could be read. `silent`: nothing can be asked of it now.
@@ -81,7 +82,10 @@ async function readPage(
   })
   if (response.status !== 200) {
     response.cancel()
-    return { kind: response.status >= 500 ? 'silent' : 'answered', problem: refusal(settings.name, response.status) }
+    return {
+      kind: response.status >= 500 && response.status !== 501 ? 'silent' : 'answered',
+      problem: refusal(settings.name, response.status),
+    }
   }
   const body = await wholeOf(response)
   if (typeof body === 'string') return { kind: 'answered', problem: body }
@@ -103,10 +107,10 @@ async function wholeOf(response: UpstreamResponse): Promise<Uint8Array | string>
   }
 }
 
-function headersOf({ protocol, key, passThroughCredentials }: UpstreamSettings): Readonly<Record<string, string>> {
-  const version = protocol === 'anthropic' ? { 'anthropic-version': '2023-06-01' } : null
+function headersOf({ protocol, key, passThroughCredentials }: UpstreamSettings): HeaderList {
+  const version = protocol === 'anthropic' ? ['anthropic-version', '2023-06-01'] : []
   // Nobody's request is passed on here, so a key that requests go without is of use.
-  return { ...version, ...(passThroughCredentials && key !== null ? keyHeaders(protocol, key) : null) }
+  return passThroughCredentials && key !== null ? [...version, ...keyHeader(protocol, key)] : version
 }
 
 function refusal(name: string, status: number): string {

@@ -12,8 +12,8 @@ const otherLimit = /\buse\W+max_completion_tokens\b/i
 const lessons: readonly { readonly field: RegExp; readonly quirks: Partial<UpstreamQuirks> }[] = [
   { field: /\breasoning_effort\b/, quirks: { thinking: 'none' } },
   { field: /\bstream_options\b/, quirks: { streamOptions: false } },
-  { field: /\b(?:top_k|min_p|seed)\b/, quirks: { extraSampling: false } },
-  { field: /\b(?:temperature|top_p)\b/, quirks: { sampling: false } },
+  { field: /\b(?:top_k|min_p|seed|repeat_penalty)\b/, quirks: { extraSampling: false } },
+  { field: /\b(?:temperature|top_p|frequency_penalty|presence_penalty|logit_bias)\b/, quirks: { sampling: false } },
 ]
 
 /**

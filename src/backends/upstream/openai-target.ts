@@ -46,7 +46,7 @@ export function createOpenaiTarget(parts: TargetParts): Backend {
     const streams = request.stream && quirks.streaming
     let { body } = encoded
     for (;;) {
-      const response = await ask(parts, { path: '/v1/chat/completions', headers: {}, body, streams }, call)
+      const response = await ask(parts, { path: '/v1/chat/completions', headers: [], body, streams }, call)
       if (isSuccess(response)) return response
       const { error } = await readRefusal(response, parts)
       const lesson = learnFrom(error, sentQuirks)

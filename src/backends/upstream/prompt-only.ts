@@ -1,7 +1,7 @@
 import type { StreamEvent } from '../../contract/events.ts'
 
 /**
- * `max_tokens: 0` means: read the prompt, answer nothing. Upstreams refuse 0, so they are asked for one token, which is dropped
+ * `max_tokens: 0` means: read the prompt, answer nothing. Most upstreams refuse 0, so they are asked for one token, which is dropped
  * here with the blocks that it would open.
  */
 export function withoutAnswer(emit: (event: StreamEvent) => void): (event: StreamEvent) => void {

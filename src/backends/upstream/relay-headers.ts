@@ -1,3 +1,5 @@
+import type { HeaderList } from './upstream-request.ts'
+
 /** `name` in lower case; `null`: there is none. */
 type HeaderLookup = (name: string) => string | null
 
@@ -22,11 +24,11 @@ const defaultVersion = '2023-06-01'
  * What goes up of the client's headers, verbatim. Credentials, cookies and what belongs to the client's own connection stay here; so
  * does `accept-encoding`, because a relayed stream is read on its way. Of a client of another protocol nothing but the version is sent.
  */
-export function requestHeaders(header: HeaderLookup): Readonly<Record<string, string>> {
-  const headers: Record<string, string> = { 'anthropic-version': header('anthropic-version') ?? defaultVersion }
+export function requestHeaders(header: HeaderLookup): HeaderList {
+  const headers = ['anthropic-version', header('anthropic-version') ?? defaultVersion]
   for (const name of requestNames) {
     const value = header(name)
-    if (value !== null) headers[name] = value
+    if (value !== null) headers.push(name, value)
   }
   return headers
 }

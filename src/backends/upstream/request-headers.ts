@@ -1,16 +1,16 @@
 import { version } from '../../version.ts'
-import { credentialHeaders, keyHeaders } from './credentials.ts'
+import { credentialHeaders, keyHeader } from './credentials.ts'
 import type { UpstreamSettings } from './settings.ts'
-import type { UpstreamRequest } from './upstream-request.ts'
+import type { HeaderList, UpstreamRequest } from './upstream-request.ts'
 
-/** Names and values in turn, as undici takes them without another copy. */
-export type HeaderList = string[]
-
-/** What goes up with a request: its own headers, those of the settings, which win, and the key. */
-export function createHeaderWriter(settings: UpstreamSettings): (request: UpstreamRequest) => HeaderList {
+/**
+ * What goes up with a request: its own headers, those of the settings, which win, and the key. A list, because undici takes it without
+ * another copy.
+ */
+export function createHeaderWriter(settings: UpstreamSettings): (request: UpstreamRequest) => string[] {
   const fixed = new Map(Object.entries(settings.headers))
   if (settings.key !== null && !settings.passThroughCredentials) {
-    for (const [name, value] of Object.entries(keyHeaders(settings.protocol, settings.key))) fixed.set(name, value)
+    fixed.set(...keyHeader(settings.protocol, settings.key))
   }
   fixed.set('accept-encoding', 'identity') // inflating costs more than the network here
   const fixedList = [...fixed].flat()
@@ -20,13 +20,20 @@ export function createHeaderWriter(settings: UpstreamSettings): (request: Upstre
 
   return ({ headers, body, streams }) => {
     const list = fixedList.slice()
-    for (const name in headers) if (!withheld.has(name)) list.push(name, headers[name] as string)
+    for (let index = 0; index < headers.length; index += 2) {
+      const name = headers[index] as string
+      if (!withheld.has(name)) list.push(name, headers[index + 1] as string)
+    }
     // What nobody else says.
-    if (!withheld.has('user-agent') && headers['user-agent'] === undefined)
-      list.push('user-agent', `headend/${version}`)
-    if (headers.accept === undefined)
+    if (!withheld.has('user-agent') && !names(headers, 'user-agent')) list.push('user-agent', `headend/${version}`)
+    if (!names(headers, 'accept'))
       list.push('accept', streams ? 'text/event-stream, application/json' : 'application/json')
-    if (body !== null && headers['content-type'] === undefined) list.push('content-type', 'application/json')
+    if (body !== null && !names(headers, 'content-type')) list.push('content-type', 'application/json')
     return list
   }
+}
+
+function names(headers: HeaderList, name: string): boolean {
+  for (let index = 0; index < headers.length; index += 2) if (headers[index] === name) return true
+  return false
 }

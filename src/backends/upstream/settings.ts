@@ -42,9 +42,9 @@ export interface UpstreamQuirks {
   readonly maxTokensField: 'auto' | 'max_tokens' | 'max_completion_tokens'
   /** The most that this model may answer, tokens; larger requests are lowered to it. `null`: not known. */
   readonly outputTokensMax: number | null
-  /** `false`: it refuses `temperature` and `top_p`, so they are left out. */
+  /** `false`: it refuses `temperature`, `top_p`, penalties and `logit_bias`, so they are left out. */
   readonly sampling: boolean
-  /** It knows `top_k`, `min_p` and `seed`, which OpenAI's own API does not all have. */
+  /** It knows `top_k`, `min_p`, `seed` and `repeat_penalty`, which OpenAI's own API does not all have. */
   readonly extraSampling: boolean
   /** `false`: it refuses `stream_options`. */
   readonly streamOptions: boolean

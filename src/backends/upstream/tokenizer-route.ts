@@ -22,7 +22,7 @@ export async function countByTokenizer(
 ): Promise<number | null> {
   const { model, messages, tools } = JSON.parse(encoded) as Readonly<Record<string, unknown>>
   const body = JSON.stringify({ model, messages, tools, content: textOf(request) })
-  const response = await ask(parts, { path, headers: {}, body, streams: false }, call)
+  const response = await ask(parts, { path, headers: [], body, streams: false }, call)
   const answer = await response.whole(answerBytesMax)
   return isSuccess(response) ? countIn(answer) : null
 }

@@ -68,8 +68,9 @@ export class UpstreamUsage {
     return this.#with(0, null)
   }
 
+  /** Even an answer that says nothing has taken the token that ends it. */
   atEnd(): Usage {
-    return this.#with(this.#output || Math.ceil(this.#outputBytes / bytesPerToken), this.#thinking)
+    return this.#with(this.#output || Math.max(Math.ceil(this.#outputBytes / bytesPerToken), 1), this.#thinking)
   }
 
   #with(outputTokens: number, thinkingTokens: number | null): Usage {

@@ -14,6 +14,8 @@ export interface Upstream {
   readonly patterns: readonly string[]
   readonly catalogue: Catalogue
   readonly lane: Lane
+  /** Calls with the outcome of each health check, where they are switched on. That a list of models is missing says nothing of requests. */
+  watchHealth(listener: (up: boolean) => void): void
   /** One line for the banner. */
   summary(): string
   /** What of its list is served under its own name; `null`: it never said. */
@@ -59,6 +61,9 @@ export function openUpstream(
     patterns: settings.models,
     catalogue,
     lane,
+    watchHealth(listener) {
+      if (settings.healthIntervalMs > 0) catalogue.watch(() => listener(catalogue.health.up !== false))
+    },
     summary() {
       const count = catalogue.models()?.length
       const state = count === undefined ? 'not reached yet' : `${count} models`
@@ -75,7 +80,7 @@ export function openUpstream(
         quirks: { ...settings.quirks, ...quirks },
         facts: () => factsOf(model),
         exists: () => existsAt(model),
-        ready: () => catalogue.health.up !== false,
+        ready: () => settings.healthIntervalMs === 0 || catalogue.health.up !== false,
       }
       return settings.protocol === 'anthropic' ? createAnthropicTarget(parts) : createOpenaiTarget(parts)
     },

@@ -1,4 +1,4 @@
-import type { Draft, Protocol } from '../../contract/protocol.ts'
+import type { CountingProtocol, Draft } from '../../contract/protocol.ts'
 import type { GenerateRequest, Sampling } from '../../contract/request.ts'
 import type { CountRequest, MessagesRequest } from '../../wire/anthropic.ts'
 import { decodeBody } from '../decode-body.ts'
@@ -16,8 +16,8 @@ import { toToolChoice, toTools } from './tools.ts'
 import { checkCountRequest, checkMessagesRequest } from './validate.ts'
 
 export interface Parser {
-  readonly parse: Protocol['parse']
-  readonly parseCount: Protocol['parseCount']
+  readonly parse: CountingProtocol['parse']
+  readonly parseCount: CountingProtocol['parseCount']
 }
 
 /**
@@ -95,7 +95,7 @@ type Generation = Pick<GenerateRequest, 'maxTokens' | 'outputMustFit' | 'samplin
 const nothingGenerated: Generation = {
   maxTokens: null,
   outputMustFit: false,
-  sampling: { temperature: null, topP: null, topK: null, minP: null, seed: null },
+  sampling: samplingOf({}),
   stopSequences: [],
   stream: false,
 }
@@ -139,8 +139,16 @@ function outputSchemaOf(
   return format.schema as Readonly<Record<string, unknown>>
 }
 
-function samplingOf({ temperature, top_p, top_k }: MessagesRequest): Sampling {
-  return { temperature: temperature ?? null, topP: top_p ?? null, topK: top_k ?? null, minP: null, seed: null }
+function samplingOf({ temperature, top_p, top_k }: Pick<MessagesRequest, 'temperature' | 'top_p' | 'top_k'>): Sampling {
+  return {
+    temperature: temperature ?? null,
+    topP: top_p ?? null,
+    topK: top_k ?? null,
+    minP: null,
+    seed: null,
+    penalties: null,
+    logitBias: null,
+  }
 }
 
 function stopSequencesOf({ stop_sequences: stops = [] }: MessagesRequest): readonly string[] {

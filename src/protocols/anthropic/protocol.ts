@@ -1,4 +1,4 @@
-import type { Protocol } from '../../contract/protocol.ts'
+import type { CountingProtocol } from '../../contract/protocol.ts'
 import type { StreamSettings } from '../stream-reply.ts'
 import { encodeError, refuse } from './error-body.ts'
 import { MessageBuilder } from './message-builder.ts'
@@ -13,7 +13,7 @@ export interface AnthropicSettings extends StreamSettings {
 }
 
 /** The Messages API: https://docs.anthropic.com/en/api/messages */
-export function createAnthropicProtocol(settings: AnthropicSettings): Protocol {
+export function createAnthropicProtocol(settings: AnthropicSettings): CountingProtocol {
   return {
     name: 'anthropic',
     ...createParser(settings.strict ? strictRules : lenientRules),

@@ -1,4 +1,3 @@
-import fastJson, { type Schema } from 'fast-json-stringify'
 import {
   type BlockStart,
   type BlockStop,
@@ -21,22 +20,19 @@ import {
   modelListSchema,
   modelSchema,
 } from '../../wire/anthropic-reply.ts'
+import { compileSerializer } from '../compile-serializer.ts'
 
 // Compiled once, at module load: about 8 ms for all of them.
-export const encodeMessage: (message: Message) => string = compile(messageSchema)
-export const encodeErrorBody: (body: ErrorBody) => string = compile(errorSchema)
-export const encodeCount: (count: Count) => string = compile(countSchema)
-export const encodeModelItem: (model: Model) => string = compile(modelSchema)
-export const encodeModelPage: (list: ModelList) => string = compile(modelListSchema)
+export const encodeMessage: (message: Message) => string = compileSerializer(messageSchema)
+export const encodeErrorBody: (body: ErrorBody) => string = compileSerializer(errorSchema)
+export const encodeCount: (count: Count) => string = compileSerializer(countSchema)
+export const encodeModelItem: (model: Model) => string = compileSerializer(modelSchema)
+export const encodeModelPage: (list: ModelList) => string = compileSerializer(modelListSchema)
 
-const encodeMessageStart: (event: MessageStart) => string = compile(messageStartSchema)
-const encodeBlockStart: (event: BlockStart) => string = compile(blockStartSchema)
-const encodeBlockStop: (event: BlockStop) => string = compile(blockStopSchema)
-const encodeMessageDelta: (event: MessageDelta) => string = compile(messageDeltaSchema)
-
-function compile<Value>(schema: object): (value: Value) => string {
-  return fastJson(schema as Schema) // its type wants mutable arrays
-}
+const encodeMessageStart: (event: MessageStart) => string = compileSerializer(messageStartSchema)
+const encodeBlockStart: (event: BlockStart) => string = compileSerializer(blockStartSchema)
+const encodeBlockStop: (event: BlockStop) => string = compileSerializer(blockStopSchema)
+const encodeMessageDelta: (event: MessageDelta) => string = compileSerializer(messageDeltaSchema)
 
 /**
  * SDKs dispatch on the event's name, so it is never left out.

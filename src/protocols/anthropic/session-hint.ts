@@ -1,5 +1,4 @@
-/** Longer names would only cost memory in the tables that are keyed by session. */
-const lengthMax = 128
+import { sessionName } from '../session-name.ts'
 
 const oldForm = /^user_[^_]*_account_[^_]*_session_([0-9a-zA-Z-]+)$/
 
@@ -9,8 +8,7 @@ const oldForm = /^user_[^_]*_account_[^_]*_session_([0-9a-zA-Z-]+)$/
  */
 export function sessionHint(userId: string | null | undefined): string | null {
   if (userId == null) return null
-  const session = oldForm.exec(userId)?.[1] ?? sessionIdInJson(userId)
-  return typeof session === 'string' && session !== '' && session.length <= lengthMax ? session : null
+  return sessionName(oldForm.exec(userId)?.[1] ?? sessionIdInJson(userId))
 }
 
 function sessionIdInJson(userId: string): unknown {

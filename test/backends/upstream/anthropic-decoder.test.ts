@@ -376,7 +376,7 @@ describe('usage', () => {
   it('believes whole numbers only', () => {
     const usage = { input_tokens: -1, output_tokens: '7', cache_read_input_tokens: 1.5, output_tokens_details: 3 }
     const { last } = usageOf([{ type: 'message_start', message: { usage } }, ...end('end_turn', {}, usage)])
-    assert.deepEqual([last?.inputTokens, last?.outputTokens, last?.thinkingTokens], [100, 0, null])
+    assert.deepEqual([last?.inputTokens, last?.outputTokens, last?.thinkingTokens], [100, 1, null])
   })
 })
 

@@ -98,7 +98,7 @@ describe('encodeAnthropicRequest', () => {
   })
 
   it('cuts temperatures of other protocols', () => {
-    const sampling = { temperature: 1.7, topP: 0.5, topK: 3, minP: 0.1, seed: 7 }
+    const sampling = { temperature: 1.7, topP: 0.5, topK: 3, minP: 0.1, seed: 7, penalties: null, logitBias: null }
     const { temperature, top_p, top_k, min_p, seed } = encode({ sampling })
     assert.deepEqual([temperature, top_p, top_k, min_p, seed], [1, 0.5, 3, undefined, undefined])
   })

@@ -121,6 +121,8 @@ const request: fc.Arbitrary<GenerateRequest> = fc
       topK: fc.option(fc.nat()),
       minP: fc.constant(null),
       seed: fc.constant(null),
+      penalties: fc.constant(null),
+      logitBias: fc.constant(null),
     }),
     stopSequences: fc.array(
       fc.string({ minLength: 1, maxLength: 4 }).map((end) => `x${end}`),

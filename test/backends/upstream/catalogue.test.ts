@@ -141,6 +141,7 @@ describe('the catalogue of an upstream', () => {
     ['a redirect', respond('', ['location: http://elsewhere.invalid/'], 302), true, /status 302/],
     ['more than fits', stream([Buffer.alloc(17 * 1024 * 1024, ' ')]), true, /larger than 16777216 bytes/],
     ['500', respond('{}', [], 500), false, /status 500/],
+    ['501', respond('{}', [], 501), true, /status 501/],
     ['503', respond('{}', [], 503), false, /status 503/],
     ['a reset', reset, false, /without an answer/],
   ]

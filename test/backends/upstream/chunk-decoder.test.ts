@@ -421,7 +421,7 @@ describe('usage', () => {
       [reasoning('ü'.repeat(18)), content('a'.repeat(35)), content('a')],
       [100, 0, 20, null],
     ],
-    ['never, and nothing was written', [finished('stop')], [100, 0, 0, null]],
+    ['never, and nothing was written', [finished('stop')], [100, 0, 1, null]],
   ]
   for (const [what, chunks, expected] of cases) {
     test(what, () => assert.deepEqual(counts(...chunks), expected))

@@ -279,7 +279,7 @@ describe('a bad answer', () => {
   it('that our own header prevents is our own fault', async (t) => {
     const upstream = await startBadUpstream(t, respond('{}'))
     const client = startClient(t, upstream)
-    await assert.rejects(client.ask({ headers: { 'x-bad': 'a\nb' } }), { code: 'UND_ERR_INVALID_ARG' })
+    await assert.rejects(client.ask({ headers: ['x-bad', 'a\nb'] }), { code: 'UND_ERR_INVALID_ARG' })
     await assertNothingLeft(client, upstream)
   })
 })

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { keyHeaders, passedCredentials } from '../../../src/backends/upstream/credentials.ts'
+import { keyHeader, passedCredentials } from '../../../src/backends/upstream/credentials.ts'
 import { createHeaderWriter } from '../../../src/backends/upstream/request-headers.ts'
 import type { UpstreamSettings } from '../../../src/backends/upstream/settings.ts'
 import { upstreamSettings } from '../../support/upstream-settings.ts'
 
 describe('the header of a key', () => {
-  it('is a bearer for OpenAI', () => assert.deepEqual(keyHeaders('openai', 'k'), { authorization: 'Bearer k' }))
+  it('is a bearer for OpenAI', () => assert.deepEqual(keyHeader('openai', 'k'), ['authorization', 'Bearer k']))
   it('is its own for Anthropic', () =>
-    assert.deepEqual(keyHeaders('anthropic', 'sk-ant-api03-k'), { 'x-api-key': 'sk-ant-api03-k' }))
+    assert.deepEqual(keyHeader('anthropic', 'sk-ant-api03-k'), ['x-api-key', 'sk-ant-api03-k']))
   it('is a bearer for tokens of a subscription', () => {
-    assert.deepEqual(keyHeaders('anthropic', 'sk-ant-oat01-k'), { authorization: 'Bearer sk-ant-oat01-k' })
+    assert.deepEqual(keyHeader('anthropic', 'sk-ant-oat01-k'), ['authorization', 'Bearer sk-ant-oat01-k'])
   })
 })
 
@@ -22,17 +22,17 @@ describe('credentials of the client', () => {
   ) => passedCredentials({ protocol, passThroughCredentials }, (name) => client[name] ?? null)
 
   it('stay here unless the settings say otherwise', () => {
-    assert.deepEqual(passed('anthropic', { 'x-api-key': 'k', authorization: 'Bearer k' }, false), {})
+    assert.deepEqual(passed('anthropic', { 'x-api-key': 'k', authorization: 'Bearer k' }, false), [])
   })
   it('go up as the upstream wants them', () => {
-    assert.deepEqual(passed('anthropic', { 'x-api-key': 'k' }), { 'x-api-key': 'k' })
-    assert.deepEqual(passed('openai', { 'x-api-key': 'k' }), { authorization: 'Bearer k' })
-    assert.deepEqual(passed('anthropic', { authorization: 'Bearer k' }), { authorization: 'Bearer k' })
+    assert.deepEqual(passed('anthropic', { 'x-api-key': 'k' }), ['x-api-key', 'k'])
+    assert.deepEqual(passed('openai', { 'x-api-key': 'k' }), ['authorization', 'Bearer k'])
+    assert.deepEqual(passed('anthropic', { authorization: 'Bearer k' }), ['authorization', 'Bearer k'])
   })
   it('are one key where the client sends two', () => {
-    assert.deepEqual(passed('anthropic', { 'x-api-key': 'k', authorization: 'Bearer other' }), { 'x-api-key': 'k' })
+    assert.deepEqual(passed('anthropic', { 'x-api-key': 'k', authorization: 'Bearer other' }), ['x-api-key', 'k'])
   })
-  it('may be missing', () => assert.deepEqual(passed('openai', {}), {}))
+  it('may be missing', () => assert.deepEqual(passed('openai', {}), []))
 })
 
 describe('the headers of a request', () => {
@@ -44,7 +44,7 @@ describe('the headers of a request', () => {
     const list = createHeaderWriter(upstreamSettings('http://host', settings))({
       method: 'POST',
       path: '/',
-      headers,
+      headers: Object.entries(headers).flat(),
       body,
       signal: new AbortController().signal,
       streams: false,

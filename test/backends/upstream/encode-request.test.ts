@@ -18,8 +18,16 @@ function tool(name: string, more: Partial<GenerateRequest['tools'][number]> = {}
   return { name, description: null, inputSchema, strict: false, cacheMark: null, ...more }
 }
 
-const nothingSaid = { temperature: null, topP: null, topK: null, minP: null, seed: null }
-const everythingSaid = { temperature: 0.5, topP: 0.9, topK: 40, minP: 0.1, seed: 7 }
+const nothingSaid = {
+  temperature: null,
+  topP: null,
+  topK: null,
+  minP: null,
+  seed: null,
+  penalties: null,
+  logitBias: null,
+}
+const everythingSaid = { temperature: 0.5, topP: 0.9, topK: 40, minP: 0.1, seed: 7, penalties: null, logitBias: null }
 
 test('a plain request holds nothing but what was asked', () => {
   assert.deepEqual(encode({ sampling: nothingSaid, thinking: { kind: 'unset' } }), {

@@ -16,7 +16,7 @@ test('the headers of the protocol and of coding clients go up verbatim', () => {
     'x-claude-code-agent-id': 'an-agent',
     'x-claude-code-parent-agent-id': 'a-parent',
   }
-  assert.deepEqual(requestHeaders(lookup(headers)), headers)
+  assert.deepEqual(requestHeaders(lookup(headers)), Object.entries(headers).flat())
 })
 
 test('credentials and what belongs to the connection stay here', () => {
@@ -32,7 +32,7 @@ test('credentials and what belongs to the connection stay here', () => {
     'transfer-encoding': 'chunked',
     'x-forwarded-for': '10.0.0.1',
   }
-  assert.deepEqual(requestHeaders(lookup(headers)), { 'anthropic-version': '2023-06-01' })
+  assert.deepEqual(requestHeaders(lookup(headers)), ['anthropic-version', '2023-06-01'])
 })
 
 test('limits and retry advice come down', () => {

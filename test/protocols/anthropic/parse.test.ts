@@ -31,7 +31,7 @@ test('the smallest request', () => {
     outputSchema: null,
     maxTokens: 16,
     outputMustFit: false,
-    sampling: { temperature: null, topP: null, topK: null, minP: null, seed: null },
+    sampling: { temperature: null, topP: null, topK: null, minP: null, seed: null, penalties: null, logitBias: null },
     stopSequences: [],
     stream: false,
     userId: null,
@@ -50,7 +50,15 @@ test('the fields of generation', () => {
   assert.equal(request.maxTokens, 0)
   assert.equal(request.stream, true)
   assert.deepEqual(request.stopSequences, ['END', ' .'])
-  assert.deepEqual(request.sampling, { temperature: 0, topP: 1, topK: 0, minP: null, seed: null })
+  assert.deepEqual(request.sampling, {
+    temperature: 0,
+    topP: 1,
+    topK: 0,
+    minP: null,
+    seed: null,
+    penalties: null,
+    logitBias: null,
+  })
 })
 
 test('what real clients send beside is accepted', () => {

@@ -15,6 +15,7 @@ import {
 
 const mebibyte = 1024 * 1024
 const kept = { kept: true }
+const soon = { deadline: 'idle' } as const
 
 const early = /closed the stream early/
 const cutShort = /closed the connection before its answer was complete/
@@ -50,7 +51,7 @@ export function brokenBeginnings(say: Wording): readonly Misbehaviour[] {
     request.socket.write(begun, () => reset(request))
   }
   return [
-    streamed('a hang behind the opening', begin([opening]), silent, { deadline: 'idle' }),
+    streamed('a hang behind the opening', begin([opening]), silent, soon),
     streamed('an end behind the opening', stream([opening]), failed(502, 'api_error', early), kept),
     streamed('a cut behind the opening', cut([opening]), failed(502, 'api_error', cutShort)),
     streamed('a reset amid the first event', resetAmid, failed(502, 'api_error', /closed the connection/)),
@@ -65,7 +66,8 @@ export function brokenBeginnings(say: Wording): readonly Misbehaviour[] {
 /** The client has had a part of the answer: an error event ends it, and nobody else is asked. */
 export function brokenEndings(say: Wording): readonly Misbehaviour[] {
   const isRelayed = say.protocol === 'anthropic'
-  const { hello, there, farewell } = say
+  const { opening, hello, there, farewell } = say
+  const busy = cutOff('overloaded_error', told, { isRelayed })
   const silent = cutOff('timeout_error', /fell silent for 100 ms/)
   const endless = cutOff('timeout_error', /has not finished its answer within 200 ms/)
   const huge = chunks(say.delta('a'.repeat(10 * mebibyte)))
@@ -74,16 +76,16 @@ export function brokenEndings(say: Wording): readonly Misbehaviour[] {
   }
   const end = raw(lastChunk)
   return [
-    behind(say, 'a hang', hang, silent, { deadline: 'idle' }),
+    behind(say, 'a hang', hang, silent, soon),
     behind(say, 'an end', end, cutOff('api_error', early), kept),
     behind(say, 'a cut', ({ socket }) => socket.end(), cutOff('api_error', cutShort)),
     behind(say, 'a reset amid an event', resetAmid, cutOff('api_error', cutShort)),
     behind(say, 'a broken chunk', raw('zz\r\n'), cutOff('api_error', /does not speak HTTP\/1\.1/)),
-    behind(say, 'an error', chunks(overloaded(say)), cutOff('overloaded_error', told, { isRelayed })),
+    streamed('an error behind the first content', begin([opening, hello, overloaded(say)]), busy, soon),
     behind(say, 'JSON that is none', chunks(garbled('message_delta', say)), cutOff('api_error', noJson(say))),
     behind(say, 'an event of 10 MiB', huge, cutOff('api_error', tooLarge)),
     behind(say, 'an answer without end', drip(asChunk(say.delta(''))), endless, { deadline: 'total' }),
-    behind(say, 'the last word, no end', chunks(there, farewell), answered()),
+    streamed('the last word and no end', begin([opening, hello, there, farewell]), answered(), soon),
     behind(say, 'more than the last word', inTurn(chunks(there, farewell, hello), end), answered(), kept),
   ]
 }
