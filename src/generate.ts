@@ -78,8 +78,9 @@ interface Question {
  * @throws HeadendError invalid-request: nobody could answer this
  */
 function understand(draft: Draft, route: Route, body: Uint8Array, protocol: Protocol): Question {
-  const raw = { body, model: draft.model, stream: draft.stream }
-  const relayed = relayedTargets(route, draft, protocol.name)
+  const { system, outputTokensMax } = route
+  const raw = { body, model: draft.model, stream: draft.stream, system, outputTokensMax }
+  const relayed = route.targets.filter(({ backend }) => backend.relay?.protocol === protocol.name)
   if (relayed.length === route.targets.length) return { route, draft, relayed, raw, request: null }
   try {
     return { route, draft, relayed, raw, request: preset(draft.complete(), route) }
@@ -87,16 +88,6 @@ function understand(draft: Draft, route: Route, body: Uint8Array, protocol: Prot
     if (relayed.length === 0) throw refusal
     return { route: { ...route, targets: relayed }, draft, relayed, raw, request: null }
   }
-}
-
-/** A preset would have to be put into the client's bytes, and a limit be lowered there: such requests are translated. */
-function relayedTargets(
-  { targets, system, outputTokensMax }: Route,
-  draft: Draft,
-  protocol: string,
-): readonly Target[] {
-  if (system !== null || (outputTokensMax !== null && (draft.maxTokens ?? 0) > outputTokensMax)) return []
-  return targets.filter(({ backend }) => backend.relay?.protocol === protocol)
 }
 
 function preset(request: GenerateRequest, { system, outputTokensMax }: Route): GenerateRequest {
@@ -198,17 +189,21 @@ export async function count(exchange: Exchange, protocol: CountingProtocol, serv
     services.guard()
     const body = await exchange.body()
     const draft = protocol.parseCount(body, exchange)
-    const { route, raw, request } = understand(draft, resolve(draft, services), body, protocol)
+    const question = understand(draft, resolve(draft, services), body, protocol)
     const session = services.identify(caller, exchange, draft.sessionHint)
     const call = { id: exchange.id, session, signal: exchange.signal, client: exchange }
-    const { backend, model } = route.targets[0] as Target
-    const tokens =
-      request === null
-        ? await (backend.relay as Relay).countTokens(raw, model, call)
-        : await backend.countTokens({ ...request, model }, call)
+    const tokens = await countTokens(question, call)
     protocol.replyCount(exchange, tokens)
   } catch (cause) {
     services.failed(exchange, cause)
     protocol.refuse(exchange, toHeadendError(cause))
   }
+}
+
+async function countTokens({ route, relayed, raw, request, draft }: Question, call: Call): Promise<number> {
+  const [target] = route.targets as readonly [Target]
+  const { backend, model } = target
+  if (!relayed.includes(target)) return backend.countTokens({ ...(request as GenerateRequest), model }, call)
+  const counted = await (backend.relay as Relay).countTokens(raw, model, call)
+  return counted ?? backend.countTokens({ ...(request ?? draft.complete()), model }, call)
 }

@@ -47,7 +47,6 @@ export async function createServer(config: Config, log: Log, nativeThreads: numb
   let models: readonly ServedModel[] = []
   let upstreams: readonly Upstream[] = []
   let router: Router | null = null
-  const running = new Set<Exchange>()
   const failures = new WeakMap<Exchange, unknown>()
   const logRequest = createRequestLog(log)
 
@@ -100,7 +99,6 @@ export async function createServer(config: Config, log: Log, nativeThreads: numb
 
   const { transport, note } = await listen(config.transport, transportOptions(config), {
     handle(exchange) {
-      running.add(exchange)
       exchange.extraHeaders = access.browsers.answer(exchange)
       const preflight = access.browsers.preflight(exchange)
       if (preflight === null) app(exchange)
@@ -112,7 +110,6 @@ export async function createServer(config: Config, log: Log, nativeThreads: numb
         requestId,
       ),
     finished(report) {
-      running.delete(report.exchange)
       logRequest(report, access.keyName(report.exchange), failures.get(report.exchange))
     },
   })
@@ -154,9 +151,9 @@ export async function createServer(config: Config, log: Log, nativeThreads: numb
       transport.stopListening()
       const closed = transport.close()
       if (!(await settlesWithin(closed, config.drainTimeoutMs))) {
-        log.warn({ running: running.size }, 'The drain timeout has passed: ending what still runs')
+        log.warn({ running: transport.openCount }, 'The drain timeout has passed: ending what still runs')
         const cutOff = new HeadendError('unavailable', shuttingDown, { retryAfterSeconds: restartSeconds })
-        for (const exchange of running) exchange.cancel(cutOff)
+        transport.cancelAll(cutOff)
         await settlesWithin(closed, farewellMs)
       }
       transport.destroy()

@@ -113,6 +113,13 @@ export function duration(spec: Common & { readonly min: number; readonly default
   return build(spec, '<ms>', durationKind(spec.min), () => spec.default)
 }
 
+/** A duration that follows another option unless it is given. */
+export function optionalDuration(
+  spec: Common & { readonly min: number; readonly defaultText: string },
+): Option<number | null> {
+  return { ...build(spec, '<ms>', orNone(durationKind(spec.min)), () => null), defaultText: spec.defaultText }
+}
+
 /** Bytes, or a number with a unit: 65536, 64KiB, 32MiB, 1GiB. */
 export function bytes(spec: Common & Range & { readonly default: number }): Option<number> {
   const option = build(spec, '<bytes>', bytesKind(spec), () => spec.default)

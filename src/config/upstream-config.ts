@@ -11,14 +11,11 @@ import { attempt, listOf, oneOrMore, type Reader, readGiven, single } from './wr
 /** What the options say for every upstream that does not say otherwise. */
 export type UpstreamDefaults = Pick<
   UpstreamSettings,
-  | 'concurrency'
-  | 'connectTimeoutMs'
-  | 'firstByteTimeoutMs'
-  | 'idleTimeoutMs'
-  | 'totalTimeoutMs'
-  | 'modelsTtlMs'
-  | 'healthIntervalMs'
->
+  'concurrency' | 'connectTimeoutMs' | 'idleTimeoutMs' | 'totalTimeoutMs' | 'modelsTtlMs' | 'healthIntervalMs'
+> & {
+  /** `null`: as the time of silence, which it then follows. */
+  readonly firstByteTimeoutMs: number | null
+}
 
 /** The one upstream that the options describe. */
 export type OptionUpstream = Pick<UpstreamSettings, 'url' | 'protocol' | 'key' | 'passThroughCredentials' | 'models'>
@@ -27,6 +24,7 @@ export type OptionUpstream = Pick<UpstreamSettings, 'url' | 'protocol' | 'key' |
 export function optionUpstream(given: OptionUpstream, defaults: UpstreamDefaults): UpstreamSettings {
   return {
     ...defaults,
+    firstByteTimeoutMs: defaults.firstByteTimeoutMs ?? defaults.idleTimeoutMs,
     ...given,
     name: new URL(given.url).host,
     headers: {},
@@ -80,7 +78,7 @@ function readUpstream(
     models: given.models ?? [],
     concurrency: given.concurrency ?? defaults.concurrency,
     connectTimeoutMs: timeouts.connect ?? defaults.connectTimeoutMs,
-    firstByteTimeoutMs: timeouts.firstByte ?? defaults.firstByteTimeoutMs,
+    firstByteTimeoutMs: timeouts.firstByte ?? defaults.firstByteTimeoutMs ?? timeouts.idle ?? defaults.idleTimeoutMs,
     idleTimeoutMs: timeouts.idle ?? defaults.idleTimeoutMs,
     totalTimeoutMs: timeouts.total ?? defaults.totalTimeoutMs,
     modelsTtlMs: given.modelsTtl ?? defaults.modelsTtlMs,

@@ -6,6 +6,7 @@ import {
   integer,
   list,
   type Option,
+  optionalDuration,
   optionalItem,
   optionalSecret,
   optionalText,
@@ -65,11 +66,11 @@ export const upstreamOptions = {
     min: 1,
     default: 10_000,
   }),
-  upstreamFirstByteTimeoutMs: duration({
+  upstreamFirstByteTimeoutMs: optionalDuration({
     group: 'Upstreams',
     help: 'Time from the end of the request to the first byte of the answer; long prompts take long.',
     min: 1,
-    default: 300_000,
+    defaultText: 'as --upstream-idle-timeout-ms',
   }),
   upstreamIdleTimeoutMs: duration({
     group: 'Upstreams',

@@ -12,7 +12,7 @@ export interface Call {
   readonly session: Session
   readonly signal: Signal
   /** The client's headers, and what its response is to say beside the answer itself. */
-  readonly client: Pick<Exchange, 'header' | 'addHeader'>
+  readonly client: Pick<Exchange, 'header' | 'headerNames' | 'addHeader'>
 }
 
 /** `named`: the client named this session, so its own limits hold. Else it is a crowd: a key or an address. */
@@ -56,6 +56,10 @@ export interface RawRequest {
   readonly body: Uint8Array
   /** As the client named it: what the answer calls it, too. */
   readonly model: string
+  /** Put before the client's own system text. */
+  readonly system: string | null
+  /** A larger `max_tokens` is lowered to it. */
+  readonly outputTokensMax: number | null
   readonly stream: boolean
 }
 
@@ -65,8 +69,8 @@ export interface Relay {
   readonly protocol: string
   /** @param model what the upstream calls it; takes the place of the client's name for it */
   generate(request: RawRequest, model: string, reply: Reply, call: Call): Promise<void>
-  /** @returns prompt tokens, as the upstream counts them */
-  countTokens(request: RawRequest, model: string, call: Call): Promise<number>
+  /** @returns prompt tokens, as the upstream counts them; `null`: it does not count */
+  countTokens(request: RawRequest, model: string, call: Call): Promise<number | null>
 }
 
 /** A model that an upstream says it has. */

@@ -17,6 +17,8 @@ export interface Exchange {
   readonly committed: boolean
   /** `name` in lower case. Repeated headers are joined with ', '. */
   header(name: string): string | null
+  /** In lower case. */
+  headerNames(): Iterable<string>
   /** Goes out with the response, whoever writes it; without effect once something was sent. Of two with one name the later holds. */
   addHeader(name: string, value: string): void
   /**

@@ -29,6 +29,8 @@ export abstract class HttpExchange implements IncomingExchange, FrameSink {
   extraHeaders: Readonly<Record<string, string>> | null = null
   protected readonly state: TransportState
   readonly #queryText: string
+  /** Among the open ones. */
+  readonly #place: number
   readonly #startedAt = performance.now()
   #query: URLSearchParams | null = null
   #signal: RequestSignal | null = null
@@ -48,11 +50,12 @@ export abstract class HttpExchange implements IncomingExchange, FrameSink {
     this.method = method
     this.path = path
     this.#queryText = queryText
-    state.opened(this)
+    this.#place = state.opened(this)
   }
 
   abstract get remoteAddress(): string
   abstract header(name: string): string | null
+  abstract headerNames(): Iterable<string>
   abstract send(text: string): boolean
   abstract sendBytes(bytes: Uint8Array): boolean
   abstract finish(text: string): void
@@ -251,7 +254,7 @@ export abstract class HttpExchange implements IncomingExchange, FrameSink {
     this.stopClocks()
     this.#body?.release()
     if (this.#writer !== null) this.state.pings.remove(this.#writer)
-    this.state.ended(this, {
+    this.state.ended(this.#place, {
       exchange: this,
       status: this.#status ?? errorKinds['client-gone'].status,
       bytesSent: this.#bytesSent,

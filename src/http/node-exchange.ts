@@ -32,6 +32,10 @@ export class NodeExchange extends HttpExchange {
     return Array.isArray(value) ? value.join(', ') : (value ?? null)
   }
 
+  headerNames(): Iterable<string> {
+    return Object.keys(this.#request.headers)
+  }
+
   send(text: string): boolean {
     if (text === '') {
       this.#response.flushHeaders()

@@ -68,6 +68,14 @@ class NodeTransport implements Transport {
     NetServer.prototype.close.call(this.#server)
   }
 
+  get openCount(): number {
+    return this.#state.openCount
+  }
+
+  cancelAll(reason: HeadendError): void {
+    this.#state.cancelAll(reason)
+  }
+
   async close(): Promise<void> {
     this.stopListening()
     this.#server.close() // what is left of it: cuts idle connections

@@ -1,9 +1,12 @@
 import type { HeadendError } from '../contract/errors.ts'
+import { Roster } from '../contract/roster.ts'
 import { ByteBudget } from './body.ts'
 import { SharedTimer, ticksPerPing } from './ping.ts'
 import type { Finished, Hooks, TransportOptions } from './transport.ts'
 
 interface OpenExchange {
+  /** Its work is ended; its response stays open for the error. */
+  cancel(reason: HeadendError): void
   /** The exchange is over; its connection is cut. */
   cutOff(reason: HeadendError): void
 }
@@ -16,7 +19,7 @@ export class TransportState {
   readonly pings: SharedTimer
   /** Every response that begins now says `connection: close`. */
   draining = false
-  readonly #open = new Set<OpenExchange>()
+  readonly #open = new Roster<OpenExchange>()
   #onEmpty: (() => void)[] = []
 
   constructor(options: TransportOptions, hooks: Hooks) {
@@ -26,12 +29,17 @@ export class TransportState {
     this.pings = new SharedTimer(options.pingIntervalMs / ticksPerPing)
   }
 
-  opened(exchange: OpenExchange): void {
-    this.#open.add(exchange)
+  get openCount(): number {
+    return this.#open.size
   }
 
-  ended(exchange: OpenExchange, report: Finished): void {
-    this.#open.delete(exchange)
+  /** @returns what `ended` is to be told */
+  opened(exchange: OpenExchange): number {
+    return this.#open.add(exchange)
+  }
+
+  ended(place: number, report: Finished): void {
+    this.#open.remove(place)
     this.hooks.finished(report)
     if (this.#open.size > 0) return
     for (const resolve of this.#onEmpty.splice(0)) resolve()
@@ -43,7 +51,11 @@ export class TransportState {
     return new Promise((resolve) => this.#onEmpty.push(resolve))
   }
 
+  cancelAll(reason: HeadendError): void {
+    for (const exchange of this.#open.list()) exchange.cancel(reason)
+  }
+
   cutOffAll(reason: HeadendError): void {
-    for (const exchange of this.#open) exchange.cutOff(reason)
+    for (const exchange of this.#open.list()) exchange.cutOff(reason)
   }
 }

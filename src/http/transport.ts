@@ -1,3 +1,4 @@
+import type { HeadendError } from '../contract/errors.ts'
 import type { Exchange } from '../contract/exchange.ts'
 
 /** Limits hold for each listener; every time is in milliseconds, every size in bytes. */
@@ -55,6 +56,10 @@ export interface Transport {
   readonly port: number
   /** Drain: no new connections; open ones are told `connection: close` with their next response. */
   stopListening(): void
+  /** Exchanges that have not ended. */
+  readonly openCount: number
+  /** Ends the work of all exchanges for a reason of ours; their responses stay open for the error. */
+  cancelAll(reason: HeadendError): void
   /** Resolves when every exchange has ended and every connection is closed. */
   close(): Promise<void>
   /** Cuts everything now; the signals of open exchanges abort with `unavailable`. */

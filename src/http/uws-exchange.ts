@@ -55,6 +55,10 @@ export class UwsExchange extends HttpExchange {
     return this.#headers.get(name) ?? null
   }
 
+  headerNames(): Iterable<string> {
+    return this.#headers.keys()
+  }
+
   send(text: string): boolean {
     // The header block ends with the first frame: uWebSockets.js has no way to send it alone.
     return text === '' ? true : this.#write(text)

@@ -49,6 +49,14 @@ class UwsTransport implements Transport {
     this.#socket = null
   }
 
+  get openCount(): number {
+    return this.#state.openCount
+  }
+
+  cancelAll(reason: HeadendError): void {
+    this.#state.cancelAll(reason)
+  }
+
   async close(): Promise<void> {
     this.stopListening()
     await this.#state.empty()

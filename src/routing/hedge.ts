@@ -138,6 +138,7 @@ class Runner {
     const { client } = this.#options.call
     return {
       header: (name) => client.header(name),
+      headerNames: () => client.headerNames(),
       addHeader: (name, value) => {
         if (this.#hasBegun) client.addHeader(name, value)
         else this.#headers.push([name, value])

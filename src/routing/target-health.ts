@@ -99,7 +99,10 @@ export function noteEnd(
 ): void {
   const outcome: Outcome = failure === null ? 'answered' : failureRules[failure.kind].health
   health.breaker = conclude(health.breaker, generation, outcome, nowMs, random)
-  if (failure === null) return
+  if (failure === null) {
+    health.restsUntilMs = 0 // it has come back before its time
+    return
+  }
   if (errorKinds[failure.kind].source !== 'client') {
     health.failures++
     health.lastFailure = { kind: failure.kind, atMs: nowMs }

@@ -3,7 +3,8 @@
  *
  * Taken from https://platform.openai.com/docs/api-reference/chat/object, https://platform.openai.com/docs/api-reference/chat-streaming
  * and https://platform.openai.com/docs/guides/error-codes; `reasoning_content` from
- * https://api-docs.deepseek.com/guides/thinking_mode
+ * https://api-docs.deepseek.com/guides/thinking_mode, `stop_reason` from
+ * https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html
  */
 import type { XStatic } from 'typebox/schema'
 import type { ChatToolCall } from './openai.ts'
@@ -78,6 +79,7 @@ export const completionSchema = {
           },
           logprobs: nullValue,
           finish_reason: string,
+          stop_reason: string,
         },
       },
     },
@@ -101,6 +103,8 @@ export interface Completion extends CompletionHead {
       readonly message: CompletionMessage
       readonly logprobs: null
       readonly finish_reason: ChatFinishReason
+      /** The stop sequence that ended the text, as vLLM tells it. */
+      readonly stop_reason?: string
     },
   ]
   readonly usage: ChatUsage
@@ -140,6 +144,7 @@ export const chunkSchema = {
           },
           logprobs: nullValue,
           finish_reason: nullableString,
+          stop_reason: string,
         },
       },
     },
@@ -161,6 +166,7 @@ export interface Chunk extends CompletionHead {
     readonly delta: ChunkDelta
     readonly logprobs: null
     readonly finish_reason: ChatFinishReason | null
+    readonly stop_reason?: string
   }[]
   readonly usage?: ChatUsage
 }

@@ -2,11 +2,17 @@ import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { type Behaviour, hang, raw, stream } from '../support/bad-upstream.ts'
+import { type Behaviour, begin, hang, raw, stream } from '../support/bad-upstream.ts'
 import { brokenBeginnings } from '../support/bad-upstreams/broken-streams.ts'
 import { assertAnswer, assertError } from '../support/bad-upstreams/check-seen.ts'
 import { refusals, withoutAnswer, wrongAnswers, wrongLengths } from '../support/bad-upstreams/faulty-answers.ts'
-import { anthropic, openai, startMisbehaving, type Wording } from '../support/bad-upstreams/misbehaving-upstream.ts'
+import {
+  anthropic,
+  openai,
+  startMisbehaving,
+  streamedAnswer,
+  type Wording,
+} from '../support/bad-upstreams/misbehaving-upstream.ts'
 import { failed, flood, inTurn } from '../support/bad-upstreams/misbehaviour.ts'
 import {
   answerWell,
@@ -54,6 +60,18 @@ for (const say of [openai, anthropic]) {
       })
       await untilIdle(server, 0)
     })
+  })
+
+  it(`an upstream of ${say.protocol} that never ends its response loses the connection, not the client`, {
+    timeout,
+  }, async (t) => {
+    const bad = await startMisbehaving(t, () => begin([streamedAnswer(say)]))
+    const server = await start(t, say, bad.url, { upstreamConcurrency: '1' })
+    assertAnswer(await see(await postQuestion(server.url, 'endless', 'streamed')), { text: 'Hello there' })
+    assert.equal(bad.sockets.size, 1, 'it has not ended')
+    assertAnswer(await see(await postQuestion(server.url, 'endless', 'streamed')), { text: 'Hello there' })
+    await bad.allClosed()
+    await untilIdle(server, 0)
   })
 
   describe(`many requests at once to upstreams of ${say.protocol}`, () => {

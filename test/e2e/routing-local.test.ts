@@ -95,15 +95,13 @@ describe('between the model of this machine and an upstream', () => {
     await untilIdle(server)
   })
 
-  const confused = 'the refusal of the smaller one is told'
-  it('what only a stand-in cannot hold is not called too long', { todo: confused }, async () => {
+  it('what only a stand-in cannot hold is not called too long', async () => {
     upstream.script(refuses(503, 'busy'))
     const { status, message } = await refusalOf(ask(server, { model: 'far-first', prompt: `stand-in ${long}` }))
     assert.deepEqual([status, message], [529, 'busy'])
   })
 
-  const shared = 'the memory of conversations is shared by all models'
-  it('what one model remembers is nothing to another', { todo: shared }, async () => {
+  it('what one model remembers is nothing to another', async () => {
     const asking = { prompt: 'switched', body: { max_tokens: 4 } }
     const local = await answerOf(server, { model: 'local-first', ...asking })
     assert.equal(local.headers.get('x-headend-target'), 'headend-tiny')

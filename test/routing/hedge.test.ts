@@ -66,7 +66,11 @@ class Scene {
   readonly attempts = new Map<Target, Attempt>()
   readonly call: Call = {
     ...callOf(this.gone.signal),
-    client: { header: (name) => `${name}!`, addHeader: (name, value) => this.headers.push(`${name}: ${value}`) },
+    client: {
+      header: (name) => `${name}!`,
+      headerNames: () => [],
+      addHeader: (name, value) => this.headers.push(`${name}: ${value}`),
+    },
   }
   readonly ended: Promise<void>
   besideIt: Target | null = this.second

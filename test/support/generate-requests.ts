@@ -42,6 +42,6 @@ let calls = 0
 
 export function callOf(signal: AbortSignal = new AbortController().signal, session = 'crowd', named = false): Call {
   calls++
-  const client = { header: () => null, addHeader: () => {} }
+  const client = { header: () => null, headerNames: () => [], addHeader: () => {} }
   return { id: `req_${calls}`, session: { key: session, named }, signal, client }
 }

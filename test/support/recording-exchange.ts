@@ -84,6 +84,10 @@ export class RecordingExchange implements Exchange {
     return this.#headers[name] ?? null
   }
 
+  headerNames(): Iterable<string> {
+    return Object.keys(this.#headers)
+  }
+
   addHeader(name: string, value: string): void {
     this.addedHeaders[name] = value
   }

@@ -4,7 +4,7 @@ import type { EventSink, StreamEvent } from '../../contract/events.ts'
 import type { GenerateRequest } from '../../contract/request.ts'
 import { decodeAnthropicAnswer } from './anthropic-answer.ts'
 import { AnthropicDecoder } from './anthropic-decoder.ts'
-import { answerBytesMax, ask, isEventStream, isSuccess, readRefusal } from './ask.ts'
+import { answerBytesMax, ask, isJson, isSuccess, readRefusal } from './ask.ts'
 import { encodeAnthropicRequest } from './encode-anthropic.ts'
 import { withoutAnswer } from './prompt-only.ts'
 import { readStream } from './read-stream.ts'
@@ -30,10 +30,10 @@ export function createAnthropicTarget(parts: TargetParts): Backend {
   const { quirks } = parts
 
   async function generate({ request, body, promptTokens }: AnthropicPrepared, sink: EventSink, call: Call) {
-    const headers = requestHeaders((name) => call.client.header(name))
+    const headers = requestHeaders(call.client)
     const streams = request.stream && quirks.streaming
     const response = await ask(parts, { path: '/v1/messages', headers, body, streams }, call)
-    if (!isSuccess(response)) throw (await readRefusal(response, parts)).error
+    if (!isSuccess(response)) throw (await readRefusal(response, parts, promptTokens)).error
     const discardsThinking = request.thinking.kind === 'off' && quirks.unwantedThinking === 'discard'
     const options = { promptTokens, discardsThinking }
     await recorded(parts, response, null, call, (recording) => read(response, options, request, sink, recording))
@@ -64,17 +64,18 @@ async function read(
 ): Promise<void> {
   const write = (event: StreamEvent): void => void sink.write(event)
   const emit = maxTokens === 0 ? withoutAnswer(write) : write
-  if (isEventStream(response)) {
+  const decodeWhole = (body: Uint8Array): void => decodeAnthropicAnswer(body, emit, options)
+  if (!isJson(response)) {
     const decoder = new AnthropicDecoder(emit, options)
     const bytesMax = stream ? Number.POSITIVE_INFINITY : answerBytesMax
-    return readStream({ response, decoder, sink, recording, bytesMax, isLast: () => decoder.done })
+    return readStream({ response, decoder, sink, recording, bytesMax, isLast: () => decoder.done, decodeWhole })
   }
   const body = await response.whole(answerBytesMax)
   recording?.bytes(body)
-  decodeAnthropicAnswer(body, emit, options)
+  decodeWhole(body)
 }
 
-/** Bytes are passed on as they are: whatever the upstream wants to have otherwise takes a translation. */
-function isPlain(quirks: UpstreamQuirks): boolean {
-  return isDeepStrictEqual(quirks, defaultQuirks)
+/** Bytes are passed on as they are: whatever the upstream wants to have otherwise takes a translation, but for a limit. */
+function isPlain({ outputTokensMax, ...quirks }: UpstreamQuirks): boolean {
+  return isDeepStrictEqual({ ...quirks, outputTokensMax: null }, defaultQuirks)
 }

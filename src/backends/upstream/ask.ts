@@ -2,6 +2,7 @@ import type { Call } from '../../contract/backend.ts'
 import type { HeadendError } from '../../contract/errors.ts'
 import { passedCredentials } from './credentials.ts'
 import type { UpstreamResponse } from './response.ts'
+import type { UpstreamSettings } from './settings.ts'
 import type { TargetParts } from './target-parts.ts'
 import { explainRefusal } from './upstream-error.ts'
 import type { HeaderList } from './upstream-request.ts'
@@ -37,14 +38,20 @@ export async function ask(
   }
   const { path, body, streams } = question
   const response = await client.send({ method: 'POST', path, headers, body, signal: call.signal, streams })
-  const id = upstreamRequestId(response)
+  const id = upstreamRequestId(response, settings)
   if (id !== null) call.client.addHeader('x-upstream-request-id', id)
   return response
 }
 
-/** OpenAI and most others write the first, Anthropic the second. */
-export function upstreamRequestId(response: UpstreamResponse): string | null {
-  const id = response.header('x-request-id') ?? response.header('request-id')
+/** A gateway in front may add one of its own in the other header. */
+const requestIdHeaders = {
+  openai: ['x-request-id', 'request-id'],
+  anthropic: ['request-id', 'x-request-id'],
+} as const
+
+export function upstreamRequestId(response: UpstreamResponse, { protocol }: UpstreamSettings): string | null {
+  const [own, other] = requestIdHeaders[protocol]
+  const id = response.header(own) ?? response.header(other)
   return id === null || id.length > 200 ? null : id
 }
 
@@ -57,8 +64,15 @@ export interface Refused {
   readonly body: Uint8Array
 }
 
-/** What an answer with another status than 2xx means. */
-export async function readRefusal(response: UpstreamResponse, { settings, facts }: TargetParts): Promise<Refused> {
+/**
+ * What an answer with another status than 2xx means.
+ * @param promptTokens as estimated here; `null`: not estimated
+ */
+export async function readRefusal(
+  response: UpstreamResponse,
+  { settings, facts }: TargetParts,
+  promptTokens: number | null,
+): Promise<Refused> {
   const body = await response.whole(refusalBytesMax)
   const error = explainRefusal({
     status: response.status,
@@ -66,6 +80,7 @@ export async function readRefusal(response: UpstreamResponse, { settings, facts 
     retryAfter: response.header('retry-after'),
     retryAfterMs: response.header('retry-after-ms'),
     contextTokens: facts().contextTokens,
+    promptTokens,
     passThroughCredentials: settings.passThroughCredentials,
   })
   return { error, body }
@@ -73,4 +88,9 @@ export async function readRefusal(response: UpstreamResponse, { settings, facts 
 
 export function isEventStream(response: UpstreamResponse): boolean {
   return /^text\/event-stream\b/i.test(response.header('content-type') ?? '')
+}
+
+/** Only where it is said in so many words: whoever says nothing, or something else, is looked at. */
+export function isJson(response: UpstreamResponse): boolean {
+  return /^application\/(?:[\w.-]+\+)?json\b/i.test(response.header('content-type') ?? '')
 }

@@ -73,15 +73,20 @@ const figures = {
   total: [/requested (?:about )?([\d,]+) tokens/i],
 }
 
+/** What is known here, for servers that do not say it; `null`: not known. */
+export interface OwnFigures {
+  readonly contextTokens: number | null
+  readonly promptTokens: number | null
+}
+
 /**
  * What the client is told when its request does not fit; `null`: this is another error.
  * Clients look for these two sentences: they shorten the conversation on the one, and ask for less on the other.
- * @param contextTokens what is known of the model, for servers that do not say their limit
  */
-export function explainOverflow(complaint: Complaint, contextTokens: number | null): string | null {
+export function explainOverflow(complaint: Complaint, own: OwnFigures): string | null {
   const { message } = complaint
   if (!complaint.words.some((word) => words.has(word)) && !sentences.test(message)) return null
-  const maximum = complaint.contextTokens ?? find(message, figures.maximum) ?? contextTokens
+  const maximum = complaint.contextTokens ?? find(message, figures.maximum) ?? own.contextTokens
   const answer = find(message, figures.answer)
   const prompt = complaint.promptTokens ?? find(message, figures.prompt) ?? promptOf(message, answer)
   if (maximum !== null && prompt !== null) {
@@ -91,7 +96,15 @@ export function explainOverflow(complaint: Complaint, contextTokens: number | nu
       return `input length and \`max_tokens\` exceed context limit: ${prompt} + ${answer} > ${maximum}, ${remedy}`
     }
   }
-  return message === '' ? 'prompt is too long' : message
+  return message.toLowerCase().includes('prompt is too long') ? message : withOwnFigures(message, maximum, own)
+}
+
+/** The upstream says that it is too long, so our estimate is at most too low. */
+function withOwnFigures(message: string, maximum: number | null, { promptTokens }: OwnFigures): string {
+  if (maximum !== null && promptTokens !== null) {
+    return `prompt is too long: ${Math.max(promptTokens, maximum + 1)} tokens > ${maximum} maximum`
+  }
+  return message === '' ? 'prompt is too long' : `prompt is too long: ${message}`
 }
 
 function promptOf(message: string, answer: number | null): number | null {

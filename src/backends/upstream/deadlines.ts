@@ -1,3 +1,5 @@
+import { Roster } from '../../contract/roster.ts'
+
 /** Something that may last too long. */
 export interface Watched {
   /** @param now as of `performance.now()`, milliseconds */
@@ -14,7 +16,7 @@ const periodMsMax = 1000
  * timer of its own would be moved at every piece. It runs only while something is watched, and keeps no process alive.
  */
 export class DeadlineClock {
-  readonly #watched = new Set<Watched>()
+  readonly #watched = new Roster<Watched>()
   readonly #periodMs: number
   #timer: NodeJS.Timeout | null = null
 
@@ -24,18 +26,20 @@ export class DeadlineClock {
     this.#periodMs = Math.min(Math.max(shortest / ticksPerLimit, periodMsMin), periodMsMax)
   }
 
-  watch(watched: Watched): void {
-    this.#watched.add(watched)
+  /** @returns what `forget` is to be told */
+  watch(watched: Watched): number {
     this.#timer ??= setInterval(() => this.#tick(), this.#periodMs).unref()
+    return this.#watched.add(watched)
   }
 
-  forget(watched: Watched): void {
-    this.#watched.delete(watched)
+  /** Once. */
+  forget(place: number): void {
+    this.#watched.remove(place)
   }
 
   #tick(): void {
     const now = performance.now()
-    for (const watched of this.#watched) watched.tick(now)
+    for (const watched of this.#watched.list()) watched.tick(now)
     if (this.#watched.size > 0 || this.#timer === null) return
     clearInterval(this.#timer) // here rather than in `forget`: requests in a row would make one timer each
     this.#timer = null

@@ -3,7 +3,7 @@ import type { ChatRequest, ReasoningEffort } from '../../wire/openai.ts'
 import type { UpstreamQuirks } from './settings.ts'
 
 type ThinkingFields = Pick<ChatRequest, 'reasoning_effort' | 'chat_template_kwargs' | 'thinking' | 'reasoning'>
-type Asked = Pick<GenerateRequest, 'thinking' | 'effort' | 'toolChoice'>
+type Asked = Pick<GenerateRequest, 'thinking' | 'effort'>
 
 /** Thinking and effort in the words of this upstream (api-surface.md 6). Of a client that says nothing, nothing is sent. */
 export function encodeThinking(request: Asked, quirks: UpstreamQuirks): ThinkingFields {
@@ -25,12 +25,11 @@ export function encodeThinking(request: Asked, quirks: UpstreamQuirks): Thinking
 
 /**
  * https://platform.openai.com/docs/api-reference/chat/create#chat-create-reasoning_effort
- * Models that cannot think refuse the field, whatever it says. Forced calls switch thinking off without the client's asking, so
- * nothing is sent for them.
+ * There is no word for off that most servers take: `none` is refused by many that know the field. What is thought all the same is
+ * dropped from the answer.
  */
-function asEffort({ thinking, effort, toolChoice }: Asked, quirks: UpstreamQuirks): ThinkingFields {
-  const isForced = toolChoice.kind === 'any' || toolChoice.kind === 'tool'
-  if (thinking.kind === 'off') return isForced ? {} : { reasoning_effort: 'none' }
+function asEffort({ thinking, effort }: Asked, quirks: UpstreamQuirks): ThinkingFields {
+  if (thinking.kind === 'off') return {}
   if (effort !== null) return { reasoning_effort: known(effort, quirks) }
   return thinking.kind === 'budget' ? { reasoning_effort: effortOf(thinking.budgetTokens) } : {}
 }

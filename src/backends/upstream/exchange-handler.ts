@@ -38,6 +38,8 @@ export class ExchangeHandler implements Passenger, UpstreamResponse, BodySource,
   /** Something came since the last tick. */
   #wasHeard = false
   #quietSince = 0
+  /** Where its clock knows it; `null`: no longer. */
+  #place: number | null
   #asker: Asker | null
   #controller: Controller | null = null
   #createInflater: InflaterCreator | null = null
@@ -56,7 +58,7 @@ export class ExchangeHandler implements Passenger, UpstreamResponse, BodySource,
     this.#clock = clock
     this.#connection = connection
     this.#signal.addEventListener('abort', this)
-    clock.watch(this)
+    this.#place = clock.watch(this)
   }
 
   // What the caller has of it
@@ -137,7 +139,7 @@ export class ExchangeHandler implements Passenger, UpstreamResponse, BodySource,
     if (this.#stage === 'over') return
     this.#stage = 'received'
     this.#isHeld = false
-    this.#clock.forget(this)
+    this.#unwatch()
     this.#connection.leave()
     if (this.#inflater === null) this.#body.end()
     else this.#inflater.end()
@@ -223,10 +225,15 @@ export class ExchangeHandler implements Passenger, UpstreamResponse, BodySource,
     this.#stage = 'over'
     this.#isHeld = false
     this.#signal.removeEventListener('abort', this)
-    this.#clock.forget(this)
+    this.#unwatch()
     this.#inflater?.destroy()
     if (isUnderWay) this.#connection.abandon(this.#controller)
     return true
+  }
+
+  #unwatch(): void {
+    if (this.#place !== null) this.#clock.forget(this.#place)
+    this.#place = null
   }
 
   #explain(cause: NodeJS.ErrnoException): Error {

@@ -8,7 +8,10 @@ const refusal =
 /** `max_tokens` is wrong, and the message says what is right: https://platform.openai.com/docs/api-reference/chat/create */
 const otherLimit = /\buse\W+max_completion_tokens\b/i
 
-/** The first quirk of a row is what goes without the field. */
+/** The value is wrong, and another one may be right. */
+const otherValue = /unsupported value|does not support '/i
+
+/** What goes without the field. */
 const lessons: readonly { readonly field: RegExp; readonly quirks: Partial<UpstreamQuirks> }[] = [
   { field: /\breasoning_effort\b/, quirks: { thinking: 'none' } },
   { field: /\bstream_options\b/, quirks: { streamOptions: false } },
@@ -26,6 +29,7 @@ export function learnFrom(error: HeadendError, quirks: UpstreamQuirks): Partial<
   if (quirks.maxTokensField === 'auto' && otherLimit.test(message)) return { maxTokensField: 'max_completion_tokens' }
   if (!refusal.test(message)) return null
   const lesson = lessons.find(({ field }) => field.test(message))?.quirks ?? null
+  if (lesson?.thinking !== undefined && otherValue.test(message)) return null // another effort may be known
   return lesson === null || isKnown(lesson, quirks) ? null : lesson
 }
 

@@ -3,7 +3,7 @@ import type { EventSink, StreamEvent } from '../../contract/events.ts'
 import type { GenerateRequest } from '../../contract/request.ts'
 import { decodeAnswer } from './answer-decoder.ts'
 import type { AnswerOptions } from './answer-options.ts'
-import { answerBytesMax, ask, isEventStream, isSuccess, readRefusal } from './ask.ts'
+import { answerBytesMax, ask, isJson, isSuccess, readRefusal } from './ask.ts'
 import { ChunkDecoder } from './chunk-decoder.ts'
 import { type EncodedRequest, encodeRequest } from './encode-request.ts'
 import { learnFrom } from './learned-quirks.ts'
@@ -48,7 +48,7 @@ export function createOpenaiTarget(parts: TargetParts): Backend {
     for (;;) {
       const response = await ask(parts, { path: '/v1/chat/completions', headers: [], body, streams }, call)
       if (isSuccess(response)) return response
-      const { error } = await readRefusal(response, parts)
+      const { error } = await readRefusal(response, parts, encoded.promptTokens)
       const lesson = learnFrom(error, sentQuirks)
       if (lesson === null) throw error
       quirks = { ...quirks, ...lesson }
@@ -101,12 +101,14 @@ async function read(
 ): Promise<void> {
   const write = (event: StreamEvent): void => void sink.write(event)
   const emit = request.maxTokens === 0 ? withoutAnswer(write) : write
-  if (isEventStream(response)) {
+  const decodeWhole = (body: Uint8Array): void => decodeAnswer(body, emit, options)
+  if (!isJson(response)) {
     const decoder = new ChunkDecoder(emit, options)
     const bytesMax = request.stream ? Number.POSITIVE_INFINITY : answerBytesMax
-    return readStream({ response, decoder, sink, recording, bytesMax, isLast: (_, data) => data === '[DONE]' })
+    const isLast = (_event: string, data: string): boolean => data === '[DONE]'
+    return readStream({ response, decoder, sink, recording, bytesMax, isLast, decodeWhole })
   }
   const body = await response.whole(answerBytesMax)
   recording?.bytes(body)
-  decodeAnswer(body, emit, options)
+  decodeWhole(body)
 }

@@ -1,5 +1,6 @@
 import { HeadendError } from '../../contract/errors.ts'
 import type { EventSink } from '../../contract/events.ts'
+import { answerBytesMax } from './ask.ts'
 import { type Progress, readUntil } from './read-until.ts'
 import type { StreamRecording } from './recorder.ts'
 import type { UpstreamResponse } from './response.ts'
@@ -22,6 +23,8 @@ export interface StreamReading {
   isLast(event: string, data: string): boolean
   /** More is an upstream that never ends. */
   readonly bytesMax: number
+  /** For a body that is no stream, whatever its upstream calls it. */
+  decodeWhole(body: Uint8Array): void
 }
 
 /**
@@ -32,14 +35,25 @@ export async function readStream(reading: StreamReading): Promise<void> {
   const { response, decoder, sink, recording } = reading
   let hasEnded = false
   let bytesLeft = reading.bytesMax
+  let whole: Uint8Array[] | null = null
+  let isFirst = true
   const parser = new SseParser((event, data) => {
     hasEnded ||= reading.isLast(event, data)
     if (!decoder.done) decoder.push(event, data)
   })
   const onBytes = (bytes: Uint8Array): Promise<void> | null => {
     recording?.bytes(bytes)
+    if (isFirst && isWhole(bytes)) {
+      whole = []
+      bytesLeft = Math.min(bytesLeft, answerBytesMax)
+    }
+    isFirst = false
     bytesLeft -= bytes.length
     if (bytesLeft < 0) throw new HeadendError('upstream-malformed', 'The upstream sends an answer without end')
+    if (whole !== null) {
+      whole.push(bytes)
+      return null
+    }
     parser.push(bytes)
     return sink.congested ? sink.drained() : null
   }
@@ -48,6 +62,17 @@ export async function readStream(reading: StreamReading): Promise<void> {
     return hasEnded ? 'ended' : 'enough'
   }
   if (await readUntil(response, onBytes, progress)) return
+  if (whole !== null) return reading.decodeWhole(Buffer.concat(whole))
   parser.end()
   if (!decoder.done) decoder.end()
 }
+
+/** No line of an event stream begins with a brace, as JSON does, or with the bracket of a page; servers are seen to mix up the types. */
+function isWhole(firstBytes: Uint8Array): boolean {
+  const first = firstBytes.find((byte) => byte > space)
+  return first === openBrace || first === openAngle
+}
+
+const space = 0x20
+const openBrace = 0x7b
+const openAngle = 0x3c

@@ -22,7 +22,7 @@ export async function recorded(
     protocol: settings.protocol,
     target: `${settings.name}/${model}`,
     requestId: call.id,
-    upstreamRequestId: upstreamRequestId(response),
+    upstreamRequestId: upstreamRequestId(response, settings),
     status: response.status,
     contentType: response.header('content-type'),
     options,

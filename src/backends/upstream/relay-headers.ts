@@ -1,34 +1,24 @@
+import type { Call } from '../../contract/backend.ts'
 import type { HeaderList } from './upstream-request.ts'
 
 /** `name` in lower case; `null`: there is none. */
 type HeaderLookup = (name: string) => string | null
 
-/**
- * Headers of the Messages API that clients send, https://docs.anthropic.com/en/api/versioning and beside it; the last three are of
- * coding clients. Named one by one, because an exchange is asked by name. What `ask` writes itself is missing: content type and trace.
- */
-const requestNames = [
-  'anthropic-beta',
-  'anthropic-dangerous-direct-browser-access',
-  'anthropic-user-profile-id',
-  'anthropic-workspace-id',
-  'x-claude-code-session-id',
-  'x-claude-code-agent-id',
-  'x-claude-code-parent-agent-id',
-] as const
+/** Headers of the Messages API (https://docs.anthropic.com/en/api/versioning and beside it) and of coding clients. */
+const requestPrefixes = ['anthropic-', 'x-claude-code-'] as const
 
 /** What a request without the header means here; the hosted API refuses one. */
 const defaultVersion = '2023-06-01'
 
 /**
  * What goes up of the client's headers, verbatim. Credentials, cookies and what belongs to the client's own connection stay here; so
- * does `accept-encoding`, because a relayed stream is read on its way. Of a client of another protocol nothing but the version is sent.
+ * does `accept-encoding`, because a relayed stream is read on its way. What `ask` writes itself is missing: content type and trace.
  */
-export function requestHeaders(header: HeaderLookup): HeaderList {
-  const headers = ['anthropic-version', header('anthropic-version') ?? defaultVersion]
-  for (const name of requestNames) {
-    const value = header(name)
-    if (value !== null) headers.push(name, value)
+export function requestHeaders(client: Call['client']): HeaderList {
+  const headers = ['anthropic-version', client.header('anthropic-version') ?? defaultVersion]
+  for (const name of client.headerNames()) {
+    if (name === 'anthropic-version' || !requestPrefixes.some((prefix) => name.startsWith(prefix))) continue
+    headers.push(name, client.header(name) as string)
   }
   return headers
 }

@@ -11,6 +11,7 @@ import type { StreamRecording } from './recorder.ts'
 import { requestHeaders, responseHeaders } from './relay-headers.ts'
 import { RelayWatcher } from './relay-watcher.ts'
 import type { UpstreamResponse } from './response.ts'
+import { spliceLimits } from './splice-limits.ts'
 import { spliceModel } from './splice-model.ts'
 import type { TargetParts } from './target-parts.ts'
 import { explainStreamError } from './upstream-error.ts'
@@ -22,18 +23,18 @@ const eventBytesMax = 8 * 1024 * 1024
 
 /** Bytes of the Messages API between a client and an upstream that both speak it (api-surface 12.5). */
 export function createRelay(parts: TargetParts): Relay {
-  async function send(path: string, request: RawRequest, model: string, call: Call): Promise<UpstreamResponse> {
-    const body = spliceModel(request.body, model)
-    const headers = requestHeaders((name) => call.client.header(name))
-    const response = await ask(parts, { path, headers, body, streams: request.stream }, call)
-    if (isSuccess(response)) return response
-    throw await relayedRefusal(response, parts)
+  const limit = parts.quirks.outputTokensMax
+
+  function send(path: string, request: RawRequest, model: string, call: Call): Promise<UpstreamResponse> {
+    const body = spliceLimits(spliceModel(request.body, model), request.system, leastOf(request.outputTokensMax, limit))
+    return ask(parts, { path, headers: requestHeaders(call.client), body, streams: request.stream }, call)
   }
 
   return {
     protocol,
     async generate(request, model, reply, call) {
       const response = await send('/v1/messages', request, model, call)
+      if (!isSuccess(response)) throw await relayedRefusal(response, parts)
       await recorded(parts, response, null, call, async (recording) => {
         const { relay } = reply
         if (relay.kind === 'stream' && isEventStream(response)) {
@@ -45,14 +46,21 @@ export function createRelay(parts: TargetParts): Relay {
     },
     async countTokens(request, model, call) {
       const response = await send('/v1/messages/count_tokens', request, model, call)
-      return readCount(await response.whole(answerBytesMax))
+      if (isSuccess(response)) return readCount(await response.whole(answerBytesMax))
+      const refusal = await relayedRefusal(response, parts)
+      if (missingRoute.has(response.status) && refusal.relayed === null) return null
+      throw refusal
     },
   }
 }
 
+function leastOf(one: number | null, other: number | null): number | null {
+  return one === null || other === null ? (one ?? other) : Math.min(one, other)
+}
+
 /** Clients of this protocol get the upstream's own words; the log and other targets go by the kind. */
 async function relayedRefusal(response: UpstreamResponse, parts: TargetParts): Promise<HeadendError> {
-  const { error, body } = await readRefusal(response, parts)
+  const { error, body } = await readRefusal(response, parts, null)
   // That our credential is wrong is none of the client's business, unless it is the client's own.
   if (error.kind === 'upstream-unauthorized' || !isErrorEnvelope(body)) return error
   const headers = { ...responseHeaders((name) => response.header(name)), 'content-type': 'application/json' }
@@ -62,6 +70,9 @@ async function relayedRefusal(response: UpstreamResponse, parts: TargetParts): P
     cause: error.cause,
   })
 }
+
+/** Servers that imitate the API often leave out the counting route; an unknown model is told in the API's own words. */
+const missingRoute: ReadonlySet<number> = new Set([404, 405, 501])
 
 /** Servers that speak the protocol only in part answer errors in a shape that its clients cannot read. */
 function isErrorEnvelope(body: Uint8Array): boolean {

@@ -11,6 +11,8 @@ export interface Refusal {
   readonly retryAfterMs?: string | null
   /** The context of the model, for upstreams that do not say it when they refuse a prompt; `null`: not known. */
   readonly contextTokens: number | null
+  /** The length of the prompt, for upstreams that do not say it; `null`: not estimated. */
+  readonly promptTokens: number | null
   /** The credential was the client's own, and so is the fault. */
   readonly passThroughCredentials: boolean
 }
@@ -77,7 +79,7 @@ export function explainRefusal(refusal: Refusal): HeadendError {
   const { status, body } = refusal
   if (status >= 300 && status < 400) return explainRedirect(status)
   const complaint = readComplaintBody(body)
-  const overflow = overflowStatuses.has(status) ? explainOverflow(complaint, refusal.contextTokens) : null
+  const overflow = overflowStatuses.has(status) ? explainOverflow(complaint, refusal) : null
   if (overflow !== null) return new HeadendError('context-overflow', overflow)
   const isClients = refusal.passThroughCredentials && (status === 401 || status === 403)
   const kind = isClients ? (status === 401 ? 'unauthenticated' : 'forbidden') : kindOf(status)
@@ -94,7 +96,7 @@ export function explainRefusal(refusal: Refusal): HeadendError {
  */
 export function explainStreamError(error: unknown): HeadendError {
   const complaint = readComplaint(error)
-  const overflow = explainOverflow(complaint, null)
+  const overflow = explainOverflow(complaint, { contextTokens: null, promptTokens: null })
   if (overflow !== null) return new HeadendError('context-overflow', overflow)
   const word = complaint.words.find((name) => Object.hasOwn(statusByWord, name))
   const status = complaint.status ?? (word === undefined ? null : statusByWord[word]) ?? 500

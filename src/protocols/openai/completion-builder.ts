@@ -5,7 +5,7 @@ import { repairJsonObject } from '../../text/json-prefix.ts'
 import type { ChatToolCall } from '../../wire/openai.ts'
 import type { Finish } from '../stream-reply.ts'
 import { WholeReply } from '../whole-reply.ts'
-import { chatUsage, finishReasons, newHead } from './completion-fields.ts'
+import { chatUsage, endingOf, newHead } from './completion-fields.ts'
 import { refuse } from './error-body.ts'
 import { encodeCompletion } from './serializers.ts'
 
@@ -46,19 +46,19 @@ export class CompletionBuilder extends WholeReply {
     }
   }
 
-  protected override encode({ reason, explanation }: Finish, usage: Usage): string {
+  protected override encode(event: Finish, usage: Usage): string {
     const calls = this.#calls
     const message = {
       role: 'assistant' as const,
       content: this.#text === '' && calls.length > 0 ? null : this.#text,
-      refusal: this.#text === '' ? explanation : null, // what a model says itself is in the text
+      refusal: this.#text === '' ? event.explanation : null, // what a model says itself is in the text
       ...(this.#thought !== '' && { reasoning_content: this.#thought }),
       ...(calls.length > 0 && { tool_calls: calls }),
     }
     return encodeCompletion({
       ...newHead(this.#model),
       object: 'chat.completion',
-      choices: [{ index: 0, message, logprobs: null, finish_reason: finishReasons[reason] }],
+      choices: [{ index: 0, message, logprobs: null, ...endingOf(event) }],
       usage: chatUsage(usage),
     })
   }

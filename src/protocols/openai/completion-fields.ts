@@ -1,6 +1,7 @@
 import type { FinishReason, Usage } from '../../contract/events.ts'
 import { createIdMaker } from '../../text/random-id.ts'
 import type { ChatFinishReason, ChatUsage, CompletionHead } from '../../wire/openai-reply.ts'
+import type { Finish } from '../stream-reply.ts'
 
 const newCompletionId = createIdMaker('chatcmpl-')
 
@@ -9,7 +10,7 @@ export function newHead(model: string): CompletionHead {
   return { id: newCompletionId(), created: Math.floor(Date.now() / 1000), model }
 }
 
-export const finishReasons = {
+const finishReasons = {
   'end-turn': 'stop',
   'max-tokens': 'length',
   'stop-sequence': 'stop',
@@ -17,6 +18,16 @@ export const finishReasons = {
   'context-full': 'length',
   refusal: 'content_filter',
 } as const satisfies Record<FinishReason, ChatFinishReason>
+
+interface Ending {
+  readonly finish_reason: ChatFinishReason
+  readonly stop_reason?: string
+}
+
+export function endingOf({ reason, stopSequence }: Finish): Ending {
+  const finish_reason = finishReasons[reason]
+  return stopSequence === null ? { finish_reason } : { finish_reason, stop_reason: stopSequence }
+}
 
 /** Prompt tokens include those that were in a cache. */
 export function chatUsage({

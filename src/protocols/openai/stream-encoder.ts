@@ -1,9 +1,9 @@
 import type { HeadendError } from '../../contract/errors.ts'
 import type { BlockHead } from '../../contract/events.ts'
 import type { Exchange } from '../../contract/exchange.ts'
-import type { ChatFinishReason, ChunkDelta, CompletionHead } from '../../wire/openai-reply.ts'
+import type { Chunk, ChunkDelta, CompletionHead } from '../../wire/openai-reply.ts'
 import { type Finish, StreamReply, type StreamSettings } from '../stream-reply.ts'
-import { chatUsage, finishReasons, newHead } from './completion-fields.ts'
+import { chatUsage, endingOf, newHead } from './completion-fields.ts'
 import { encodeError, refuse } from './error-body.ts'
 import {
   argumentsPiece,
@@ -14,6 +14,10 @@ import {
   type PieceFrame,
   textPiece,
 } from './serializers.ts'
+
+type Ending = Pick<Chunk['choices'][number], 'finish_reason' | 'stop_reason'>
+
+const noEnding: Ending = { finish_reason: null }
 
 export interface ChunkOptions {
   /** As the client named it. */
@@ -36,7 +40,7 @@ export class StreamEncoder extends StreamReply {
   }
 
   protected override begin(): void {
-    this.#sendChunk({ role: 'assistant', content: '' }, null)
+    this.#sendChunk({ role: 'assistant', content: '' })
   }
 
   protected override prepareBlock(head: BlockHead): void {
@@ -64,7 +68,7 @@ export class StreamEncoder extends StreamReply {
     const { id, name } = head
     const called = { index: this.#callCount, id, type: 'function' as const, function: { name, arguments: '' } }
     this.#callCount++
-    this.#sendChunk({ tool_calls: [called] }, null)
+    this.#sendChunk({ tool_calls: [called] })
   }
 
   protected override shows(): boolean {
@@ -73,10 +77,11 @@ export class StreamEncoder extends StreamReply {
 
   protected override closeBlock(): void {}
 
-  protected override finish({ reason, explanation, usage }: Finish): void {
+  protected override finish(event: Finish): void {
+    const { explanation, usage } = event
     // What a model says itself is in the text.
-    if (explanation !== null && !this.#hasText) this.#sendChunk({ refusal: explanation }, null)
-    this.#sendChunk({}, finishReasons[reason])
+    if (explanation !== null && !this.#hasText) this.#sendChunk({ refusal: explanation })
+    this.#sendChunk({}, endingOf(event))
     if (this.#includesUsage) {
       const told = chatUsage(usage ?? this.usage)
       this.send(chunkFrame({ ...this.#head, object: 'chat.completion.chunk', choices: [], usage: told }))
@@ -84,8 +89,8 @@ export class StreamEncoder extends StreamReply {
     this.send(doneFrame)
   }
 
-  #sendChunk(delta: ChunkDelta, finishReason: ChatFinishReason | null): void {
-    const choice = { index: 0, delta, logprobs: null, finish_reason: finishReason } as const
+  #sendChunk(delta: ChunkDelta, ending: Ending = noEnding): void {
+    const choice = { index: 0, delta, logprobs: null, ...ending } as const
     this.send(chunkFrame({ ...this.#head, object: 'chat.completion.chunk', choices: [choice] }))
   }
 

@@ -6,6 +6,10 @@ function lookup(headers: Readonly<Record<string, string>>): (name: string) => st
   return (name) => headers[name] ?? null
 }
 
+function clientWith(headers: Readonly<Record<string, string>>) {
+  return { header: lookup(headers), headerNames: () => Object.keys(headers), addHeader: () => {} }
+}
+
 test('the headers of the protocol and of coding clients go up verbatim', () => {
   const headers = {
     'anthropic-version': '2026-10-21',
@@ -15,8 +19,10 @@ test('the headers of the protocol and of coding clients go up verbatim', () => {
     'x-claude-code-session-id': 'a-session',
     'x-claude-code-agent-id': 'an-agent',
     'x-claude-code-parent-agent-id': 'a-parent',
+    'anthropic-of-tomorrow': 'yes',
+    'x-claude-code-of-tomorrow': 'yes',
   }
-  assert.deepEqual(requestHeaders(lookup(headers)), Object.entries(headers).flat())
+  assert.deepEqual(requestHeaders(clientWith(headers)), Object.entries(headers).flat())
 })
 
 test('credentials and what belongs to the connection stay here', () => {
@@ -32,7 +38,7 @@ test('credentials and what belongs to the connection stay here', () => {
     'transfer-encoding': 'chunked',
     'x-forwarded-for': '10.0.0.1',
   }
-  assert.deepEqual(requestHeaders(lookup(headers)), ['anthropic-version', '2023-06-01'])
+  assert.deepEqual(requestHeaders(clientWith(headers)), ['anthropic-version', '2023-06-01'])
 })
 
 test('limits and retry advice come down', () => {

@@ -11,6 +11,7 @@ function refusal(status: number, body: unknown, overrides: Partial<Refusal> = {}
     body: Buffer.from(text),
     retryAfter: null,
     contextTokens: null,
+    promptTokens: null,
     passThroughCredentials: false,
     ...overrides,
   }

@@ -88,6 +88,11 @@ describe('the message', () => {
   })
 })
 
+test('a stop sequence is named, as vLLM does', () => {
+  const [choice] = build(start(), finish('stop-sequence', { stopSequence: 'END' })).choices
+  assert.deepEqual([choice.finish_reason, choice.stop_reason], ['stop', 'END'])
+})
+
 test('usage: prompt tokens are all of them', () => {
   const counts = { ...usage, cacheWriteTokens: { short: 5, long: 2 }, thinkingTokens: 0 }
   assert.deepEqual(build(start(null), finish('end-turn', { usage: counts })).usage, {

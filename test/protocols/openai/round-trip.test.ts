@@ -129,10 +129,13 @@ test('a request says the same to an upstream of the same protocol', () => {
   )
 })
 
-/** What this protocol has no words for, or other ones. */
+/** What headend has no words for, or other ones: upstreams are not told to think of nothing, as many refuse the word for it. */
 function withoutWordless(request: GenerateRequest): GenerateRequest {
+  const { thinking, toolChoice } = request
+  const isForced = toolChoice.kind === 'any' || toolChoice.kind === 'tool'
   return {
     ...request,
+    thinking: thinking.kind === 'off' && !isForced ? { kind: 'unset' } : thinking,
     tools: request.tools.map((declared) => ({ ...declared, inputSchema: plain(declared.inputSchema) })),
   }
 }

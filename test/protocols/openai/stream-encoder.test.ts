@@ -114,6 +114,13 @@ describe('events to frames', () => {
     })
   }
 
+  test('a stop sequence is named, as vLLM does', () => {
+    const { chunks } = stream([start(), finish('stop-sequence', { stopSequence: 'END' })])
+    assert.deepEqual(chunks.at(-1)?.choices, [
+      { index: 0, delta: {}, logprobs: null, finish_reason: 'stop', stop_reason: 'END' },
+    ])
+  })
+
   test('why a model was stopped is told where nothing else is', () => {
     const silent = stream([start(), finish('refusal', { explanation: 'not this' })])
     assert.deepEqual(silent.deltas.at(1), { refusal: 'not this' })
