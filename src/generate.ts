@@ -146,7 +146,8 @@ function ask(
 ): Promise<void> {
   const run = (asked: Target, ownReply: Reply, ownCall: Call): Promise<void> => {
     ownCall.client.addHeader('x-headend-target', asked.id)
-    if (journey.attempts > 1) ownCall.client.addHeader('x-headend-attempts', String(journey.attempts))
+    ownCall.client.addHeader('x-headend-attempts', String(journey.attempts))
+    if (journey.attempts > 1) ownCall.client.addHeader('x-upstream-request-id', '') // of the attempt before
     return attempt(asked, question, ownReply, ownCall, services)
   }
   const afterMs = journey.hedgeAfterMs

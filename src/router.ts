@@ -67,7 +67,7 @@ export interface Router {
    * @throws HeadendError not-found
    */
   resolve(model: string): Route
-  /** Models, aliases without a star and what upstreams list, newest first; without those that no server of theirs has. */
+  /** Models, aliases without a star and what upstreams list, newest first. */
   entries(): readonly ModelEntry[]
 }
 
@@ -135,18 +135,11 @@ export function createRouter({ routes, aliases, implied, open, defaultModel }: R
       return route
     },
     entries() {
-      const named = Array.from(byName.values(), (way) => way())
-        .filter(mayBeThere)
-        .map(({ entry }) => entry)
+      const named = [...byName.values()].flatMap((way) => way()?.entry ?? [])
       const listed = open.entries().filter(({ id }) => !byName.has(id))
       return [...named, ...listed].sort((one, other) => other.createdAt.getTime() - one.createdAt.getTime())
     },
   }
-}
-
-/** An upstream that lists its models, and not this one, has it not: clients should not be offered it. */
-function mayBeThere(route: Route | null): route is Route {
-  return route?.targets.some(({ backend }) => backend.exists !== false) === true
 }
 
 function wayToDefault(

@@ -44,7 +44,7 @@ describe('defaults', () => {
       upstream: null,
       upstreamProtocol: 'openai',
       upstreamConcurrency: 0,
-      upstreamFirstByteTimeoutMs: 300_000,
+      upstreamFirstByteTimeoutMs: null,
       upstreamIdleTimeoutMs: 300_000,
       upstreamTotalTimeoutMs: 0,
       upstreamRetries: 2,

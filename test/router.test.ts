@@ -300,29 +300,6 @@ describe('the list of models', () => {
     )
   })
 
-  test('has no model that no server of its targets has, as long as they say so', () => {
-    const [one, other] = [new IdleBackend(), new IdleBackend()]
-    const router = routerOf({
-      served: [],
-      models: [configured('mine', [cloud('a'), cloud('b')], { aliases: ['alias'] })],
-      openTarget: ({ model }) => (model === 'a' ? one : other),
-    })
-    const rows: readonly (readonly [boolean | null, boolean | null, readonly string[]])[] = [
-      [true, false, ['mine', 'alias']],
-      [false, null, ['mine', 'alias']],
-      [false, false, []],
-    ]
-    for (const [first, second, ids] of rows) {
-      Object.assign(one, { exists: first })
-      Object.assign(other, { exists: second })
-      assert.deepEqual(
-        router.entries().map(({ id }) => id),
-        ids,
-      )
-      assert.equal(leadsTo(router, 'mine'), 'cloud/a,cloud/b', 'it may be there again when it is asked')
-    }
-  })
-
   test('has what upstreams list, as they describe it, and nothing that was only asked for', () => {
     const upstream = new FakeUpstream('cloud', [], ['*'])
     const router = routerOf({ served: [local('one', 2)], openUpstreams: [upstream] })

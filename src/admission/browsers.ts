@@ -66,7 +66,7 @@ export function createBrowserRules({ host, allowedHosts, corsOrigins, hasKeys }:
       if (corsOrigins.length === 0) return null
       const origin = exchange.header('origin')
       if (origin === null || !mayRead(origin)) return null
-      return { ...readHeaders(origin), 'access-control-expose-headers': 'request-id, retry-after' }
+      return { ...readHeaders(origin), 'access-control-expose-headers': 'request-id, x-request-id, retry-after' }
     },
   }
 }

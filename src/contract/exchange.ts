@@ -19,7 +19,10 @@ export interface Exchange {
   header(name: string): string | null
   /** In lower case. */
   headerNames(): Iterable<string>
-  /** Goes out with the response, whoever writes it; without effect once something was sent. Of two with one name the later holds. */
+  /**
+   * Goes out with the response, whoever writes it; without effect once something was sent. Of two with one name the later holds; an
+   * empty one takes it away. What is no visible ASCII is percent-encoded.
+   */
   addHeader(name: string, value: string): void
   /**
    * The whole body, decoded from gzip where the client says so.

@@ -85,7 +85,7 @@ export abstract class HttpExchange implements IncomingExchange, FrameSink {
   }
 
   addHeader(name: string, value: string): void {
-    setHeader(this.#addedHeaders, name, value)
+    setHeader(this.#addedHeaders, name, harmless(value))
   }
 
   body(): Promise<Uint8Array> {
@@ -228,7 +228,7 @@ export abstract class HttpExchange implements IncomingExchange, FrameSink {
     for (const name in extraHeaders) setHeader(headers, name, extraHeaders[name] as string)
     const added = this.#addedHeaders
     for (let index = 0; index < added.length; index += 2) {
-      setHeader(headers, added[index] as string, added[index + 1] as string)
+      if (added[index + 1] !== '') setHeader(headers, added[index] as string, added[index + 1] as string)
     }
     this.#status = status
     this.stopBodyClock()
@@ -272,6 +272,20 @@ function setHeader(list: string[], name: string, value: string): void {
     return
   }
   list.push(name, value)
+}
+
+/**
+ * Names of models and ids of upstreams are other people's words: as a line's end they would begin a header of their own, and
+ * beyond ASCII there is no agreement on what they mean.
+ */
+function harmless(value: string): string {
+  return visible.test(value) ? value : Array.from(value, harmlessCharacter).join('')
+}
+
+const visible = /^[\x20-\x7e]*$/
+
+function harmlessCharacter(character: string): string {
+  return visible.test(character) ? character : encodeURIComponent(Buffer.from(character).toString()) // half a character has no UTF-8
 }
 
 /** HTTP has no word for 529; the Messages API says overloaded. */

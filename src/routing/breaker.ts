@@ -31,7 +31,7 @@ interface Window {
 /** What a request learnt about its target. `none`: nothing, as when its client left. */
 export type Outcome = 'answered' | 'failed' | 'none'
 
-const failuresInRowMax = 5
+const failuresInRowMax = 10
 const windowMs = 30_000
 /** Fewer requests say nothing about a rate. */
 const askedMin = 20

@@ -71,7 +71,7 @@ export class Journey {
   /**
    * Who is asked next, after the pause that a retry needs; `null`: nobody, the failure is the client's answer.
    * @param failure how it ended with the target before, also when nobody can take its place: it is noted; `null` at first
-   * @throws HeadendError upstream-overloaded: all have failed lately; or the signal's reason
+   * @throws HeadendError of the kind of their last failure: all have failed lately; or the signal's reason
    */
   async next(failure: HeadendError | null): Promise<Target | null> {
     if (this.#call.signal.aborted) this.end() // whatever failed then failed because of that
@@ -223,7 +223,8 @@ export class Journey {
     this.#close(attempt)
     const nowMs = this.#dispatch.now()
     const { stop } = attempt
-    noteEnd(stop.health, attempt.generation, failure, nowMs, this.#dispatch.random())
+    // The repetitions of one request tell nothing new of the target.
+    noteEnd(stop.health, attempt.generation, failure, nowMs, this.#dispatch.random(), stop.attempts === 1)
     if (failure.kind === 'context-overflow') {
       this.#contextAbove = Math.max(this.#contextAbove, stop.target.backend.facts().contextTokens ?? 0)
     }
@@ -262,6 +263,8 @@ export class Journey {
     const waitMs = Math.min(...this.#stops.map(({ health }) => closedForMs(health.breaker, nowMs)))
     const retryAfterSeconds = Math.max(Math.ceil(waitMs / 1000), 1)
     const message = `Whatever answers for this model has failed too often lately and is left alone; try again in ${retryAfterSeconds} s`
-    throw new HeadendError('upstream-overloaded', message, { retryAfterSeconds })
+    const kinds = this.#stops.flatMap(({ health }) => health.lastFailure?.kind ?? [])
+    const kind = kinds.find((each) => failureRules[each].health === 'failed') ?? 'upstream-overloaded'
+    throw new HeadendError(kind, message, { retryAfterSeconds })
   }
 }

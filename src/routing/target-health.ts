@@ -96,8 +96,9 @@ export function noteEnd(
   failure: HeadendError | null,
   nowMs: number,
   random: number,
+  counts = true,
 ): void {
-  const outcome: Outcome = failure === null ? 'answered' : failureRules[failure.kind].health
+  const outcome: Outcome = failure === null ? 'answered' : counts ? failureRules[failure.kind].health : 'none'
   health.breaker = conclude(health.breaker, generation, outcome, nowMs, random)
   if (failure === null) {
     health.restsUntilMs = 0 // it has come back before its time

@@ -232,6 +232,7 @@ class Parser implements ThinkTagParser {
       const end = trimmedEnd(text)
       if (end > 0) this.#emit(this.#space + text.slice(0, end))
       this.#space = end > 0 ? text.slice(end) : this.#space + text
+      this.#boundSpace()
       return
     }
     if (this.#hasEmitted) this.#emit(text)
@@ -241,11 +242,20 @@ class Parser implements ThinkTagParser {
   #beginText(text: string): void {
     const start = leadingSpace(text)
     if (this.#section === 'after-thinking') this.#emit(text.slice(start))
-    else if (start === text.length) this.#space += text
-    else {
+    else if (start === text.length) {
+      this.#space += text
+      this.#boundSpace()
+    } else {
       this.#emit(this.#space + text)
       this.#space = ''
     }
+  }
+
+  /** So much white space is no edge, and a model that writes nothing else shall not fill the memory. */
+  #boundSpace(): void {
+    if (this.#space.length <= spaceUnitsMax) return
+    this.#emit(this.#space)
+    this.#space = ''
   }
 
   #emit(text: string): void {
@@ -256,6 +266,9 @@ class Parser implements ThinkTagParser {
 }
 
 const bothWays = [true, false] as const
+
+/** UTF-16 units. */
+const spaceUnitsMax = 65_536
 
 /** There are few sets of pairs and many answers. */
 const firstUnitsByPairs = new WeakMap<readonly ThinkPair[], readonly number[]>()

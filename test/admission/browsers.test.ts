@@ -114,7 +114,7 @@ describe('cross-origin sharing', () => {
     assert.deepEqual(rules(cors).answer(ask({ origin: app }, 'POST')), {
       'access-control-allow-origin': app,
       vary: 'origin',
-      'access-control-expose-headers': 'request-id, retry-after',
+      'access-control-expose-headers': 'request-id, x-request-id, retry-after',
     })
     assert.equal(rules({ corsOrigins: ['*'] }).answer(ask({ origin: 'null' }))?.['access-control-allow-origin'], '*')
   })

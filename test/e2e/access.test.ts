@@ -167,7 +167,7 @@ for (const transport of await transports()) {
         await response.text()
         assert.equal(response.status, status)
         assert.equal(response.headers.get('access-control-allow-origin'), app)
-        assert.equal(response.headers.get('access-control-expose-headers'), 'request-id, retry-after')
+        assert.equal(response.headers.get('access-control-expose-headers'), 'request-id, x-request-id, retry-after')
       }
     })
 

@@ -6,7 +6,6 @@ import { rawExchange, rawPost } from '../support/raw-request.ts'
 import { startServer, transports } from '../support/running-server.ts'
 
 const timeout = 3000
-const todo = 'x-headend-target takes the name as it is: it ends the header, or none is sent and the answer hangs'
 
 /** Names of models are what clients and upstreams say, and stand in a header of the answer. */
 const names = ['a\r\nset-cookie: x=1', 'a\r\n\r\n<html>', 'a\nb: c', 'a\0b', 'modèle', '模型', '\ud800']
@@ -15,7 +14,7 @@ for (const transport of await transports()) {
   describe(`names of models that no header can hold, over ${transport}`, () => {
     for (const stream of [true, false]) {
       for (const name of names) {
-        it(`${JSON.stringify(name)}, ${stream ? 'streamed' : 'not streamed'}`, { timeout, todo }, async (t) => {
+        it(`${JSON.stringify(name)}, ${stream ? 'streamed' : 'not streamed'}`, { timeout }, async (t) => {
           const upstream = await startMisbehaving(t, () => answerWell(openai))
           const server = await startServer({ upstream: upstream.url, upstreamModels: '*', transport })
           t.after(() => server.destroy())
@@ -30,7 +29,7 @@ for (const transport of await transports()) {
           for (const wanted of ['request-id', 'content-type']) assert.ok(told.includes(wanted), head)
           assert.ok(told.includes('content-length') || told.includes('transfer-encoding'), head)
           assert.ok(!told.includes('set-cookie') && !told.includes('b'), head)
-          assert.match(rest.join(), /Better there|"type":"error"/)
+          assert.match(rest.join(), /Better|"type":"error"/)
         })
       }
     }

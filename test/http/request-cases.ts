@@ -104,6 +104,20 @@ export function requestCases(name: TransportName): void {
     }
   })
 
+  test('an added header cannot be more than one, whatever its value', async (t) => {
+    const { connect } = await start(t, name, (exchange) => {
+      exchange.addHeader('x-target', 'a\r\nevil: 1\0 模型 \ud800 é~')
+      exchange.addHeader('x-gone', 'yes')
+      exchange.addHeader('x-gone', '')
+      exchange.respond(200, { 'content-type': 'text/plain' }, 'whole')
+    })
+    const client = await connect()
+    client.write(get('/'))
+    const { headers, body } = await client.response()
+    assert.equal(headers.get('x-target'), 'a%0D%0Aevil: 1%00 %E6%A8%A1%E5%9E%8B %EF%BF%BD %C3%A9~')
+    assert.deepEqual([headers.get('evil'), headers.get('x-gone'), body], [undefined, undefined, 'whole'])
+  })
+
   test('bytes are sent as they are', async (t) => {
     const { connect } = await start(t, name, (exchange) => exchange.respond(200, {}, new TextEncoder().encode('é')))
     const client = await connect()

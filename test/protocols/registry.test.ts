@@ -6,7 +6,7 @@ import { RecordingExchange } from '../support/recording-exchange.ts'
 import { encode, requestWith } from './anthropic/requests.ts'
 import { finish, start, textBlock } from './anthropic/stream-events.ts'
 
-const { anthropic } = createProtocols({ commitAfterMs: 10_000, streamBufferBytes: 262_144, strict: false })
+const { anthropic, openai } = createProtocols({ commitAfterMs: 10_000, streamBufferBytes: 262_144, strict: false })
 
 for (const stream of [true, false]) {
   test(`a request with stream: ${stream} from its bytes to the last byte of its answer`, () => {
@@ -18,6 +18,20 @@ for (const stream of [true, false]) {
     assert.match(sent ?? '', /"model":"alias"/)
     assert.match(sent ?? '', /"text":"hello"/)
     assert.equal(exchange.stream !== null, stream)
+  })
+}
+
+for (const stream of [true, false]) {
+  test(`a chat request with stream: ${stream} from its bytes to the last byte of its answer`, () => {
+    const exchange = new RecordingExchange()
+    const body = encode({ model: 'alias', stream, messages: [{ role: 'user', content: 'hi' }] })
+    const reply = openai.openReply(exchange, openai.parse(body, exchange))
+    for (const event of [start(), ...textBlock(0, 'hello'), finish('end-turn')]) reply.write(event)
+    const sent = stream ? exchange.writer.text : exchange.response?.body
+    assert.match(sent ?? '', /"model":"alias"/)
+    assert.match(sent ?? '', /"content":"hello"/)
+    assert.equal(exchange.stream !== null, stream)
+    assert.equal(exchange.addedHeaders['x-request-id'], exchange.id)
   })
 }
 
@@ -42,4 +56,9 @@ test('an error, with an exchange and without', () => {
   anthropic.refuse(exchange, error)
   assert.equal(exchange.response?.status, 404)
   assert.equal(exchange.response?.body, anthropic.errorBody(error, exchange.id))
+
+  const chat = new RecordingExchange()
+  openai.refuse(chat, error)
+  assert.equal(chat.response?.body, openai.errorBody(error, chat.id))
+  assert.equal(chat.addedHeaders['x-request-id'], chat.id)
 })

@@ -36,18 +36,18 @@ class Timeline {
 }
 
 describe('a closed breaker opens', () => {
-  test('after five failures in a row', () => assert.equal(new Timeline().fail(), 5))
+  test('after ten failures in a row', () => assert.equal(new Timeline().fail(), 10))
 
   test('not when an answer comes between', () => {
     const timeline = new Timeline()
     for (const outcome of ['failed', 'failed', 'failed', 'failed', 'answered'] as const) timeline.ask(outcome)
-    assert.equal(timeline.fail(), 5)
+    assert.equal(timeline.fail(), 10)
   })
 
   test('not for what says nothing about its target, which does not end a row either', () => {
     const timeline = new Timeline()
     for (let count = 0; count < 100; count++) timeline.ask('none')
-    for (let count = 0; count < 4; count++) timeline.ask('failed')
+    for (let count = 0; count < 9; count++) timeline.ask('failed')
     timeline.ask('none')
     assert.equal(timeline.breaker.kind, 'closed')
     timeline.ask('failed')
@@ -132,7 +132,7 @@ describe('an open breaker', () => {
 
   test('opens for up to a quarter less, at random', () => {
     let breaker = createBreaker(0)
-    for (let count = 0; count < 5; count++) breaker = conclude(breaker, breaker.generation, 'failed', 0, 1)
+    for (let count = 0; count < 10; count++) breaker = conclude(breaker, breaker.generation, 'failed', 0, 1)
     assert.equal(closedForMs(breaker, 0), 750)
   })
 

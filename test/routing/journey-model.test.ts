@@ -71,7 +71,7 @@ class World {
       this.arrive(traveller, target, shutUntil)
       this.travellers.push(traveller)
     } catch (error) {
-      assert(error instanceof HeadendError && error.kind === 'upstream-overloaded', String(error))
+      assert(error instanceof HeadendError && errorKinds[error.kind].source !== 'client', String(error))
       assert.ok((error.retryAfterSeconds ?? 0) >= 1 && (error.retryAfterSeconds ?? 0) <= 60)
       for (const { id } of this.targets) assert.ok((shutUntil.get(id) ?? 0) > this.clock.nowMs, `${id} was open to us`)
       journey.end()

@@ -49,7 +49,7 @@ async function answered(clock: DispatchClock, route: Route, conversation: string
 async function breakFirst(clock: DispatchClock, route: Route): Promise<void> {
   const [first] = route.targets
   assert.ok(first !== undefined)
-  for (let count = 0; count < 5; count++) {
+  for (let count = 0; count < 10; count++) {
     const journey = plan(clock, routeOf([first]))
     await journey.next(null)
     await journey.next(failure('upstream-malformed'))
@@ -93,14 +93,14 @@ describe('a failure of kind', () => {
     test(`${kind} ${failureRules[kind].health === 'failed' ? 'opens' : 'does not open'} the breaker`, async () => {
       const clock = new DispatchClock({ upstreamRetries: 0 })
       const target = targetOf('a')
-      for (let count = 0; count < 5; count++) {
+      for (let count = 0; count < 10; count++) {
         const journey = plan(clock, routeOf([target]))
         await journey.next(null)
         await journey.next(failure(kind))
         journey.end()
       }
       assert.equal(statusOf(clock, 'a').breaker, failureRules[kind].health === 'failed' ? 'open' : 'closed')
-      assert.equal(statusOf(clock, 'a').failures, errorKinds[kind].source === 'client' ? 0 : 5)
+      assert.equal(statusOf(clock, 'a').failures, errorKinds[kind].source === 'client' ? 0 : 10)
     })
   }
 })
@@ -220,7 +220,7 @@ describe('once it has begun', () => {
   test('a failure is noted, and nobody else is asked', async () => {
     const clock = new DispatchClock()
     const route = routeOf([targetOf('a'), targetOf('b')])
-    for (let count = 0; count < 5; count++) {
+    for (let count = 0; count < 10; count++) {
       const journey = plan(clock, route)
       const target = (await journey.next(null)) as Target
       clock.nowMs += 100
@@ -229,7 +229,7 @@ describe('once it has begun', () => {
       journey.end()
     }
     const { breaker, failures, firstEventMs, lastFailure } = statusOf(clock, 'a')
-    assert.deepEqual([breaker, failures, firstEventMs, lastFailure], ['open', 5, 100, 'upstream-failed'])
+    assert.deepEqual([breaker, failures, firstEventMs, lastFailure], ['open', 10, 100, 'upstream-failed'])
   })
 
   test('a probe has shown enough: others are let in while it goes on', async () => {
@@ -239,14 +239,14 @@ describe('once it has begun', () => {
     clock.nowMs += 1000
     const probe = plan(clock, route)
     const target = (await probe.next(null)) as Target
-    await assert.rejects(plan(clock, route).next(null), { kind: 'upstream-overloaded' })
+    await assert.rejects(plan(clock, route).next(null), { kind: 'upstream-malformed' })
     probe.started(target)
     assert.equal(await answered(clock, route), 'a')
     assert.equal(statusOf(clock, 'a').breaker, 'closed')
     assert.equal(await probe.next(failure('upstream-failed')), null)
-    assert.equal(statusOf(clock, 'a').failures, 6)
+    assert.equal(statusOf(clock, 'a').failures, 11)
     probe.end()
-    for (let count = 1; count < 5; count++) {
+    for (let count = 1; count < 10; count++) {
       assert.equal(statusOf(clock, 'a').breaker, 'closed')
       assert.equal(await asked(clock, route, 'upstream-malformed'), 'a')
     }
@@ -279,7 +279,7 @@ describe('a target whose breaker is open', () => {
     probe.end()
     clock.nowMs += 100
     await assert.rejects(plan(clock, route).next(null), (error) => {
-      assert(error instanceof HeadendError && error.kind === 'upstream-overloaded')
+      assert(error instanceof HeadendError && error.kind === 'upstream-malformed')
       assert.equal(error.retryAfterSeconds, 2)
       assert.match(error.message, /try again in 2 s/)
       return true
@@ -294,7 +294,7 @@ describe('a target whose breaker is open', () => {
     clock.nowMs += 1000
     const probe = plan(clock, route)
     await probe.next(null)
-    await assert.rejects(plan(clock, route).next(null), { kind: 'upstream-overloaded', retryAfterSeconds: 30 })
+    await assert.rejects(plan(clock, route).next(null), { kind: 'upstream-malformed', retryAfterSeconds: 30 })
     probe.end()
     assert.equal(await answered(clock, route), 'a')
   })

@@ -1,5 +1,5 @@
 import type { Call } from '../../contract/backend.ts'
-import type { HeadendError } from '../../contract/errors.ts'
+import { type HeadendError, toHeadendError } from '../../contract/errors.ts'
 import { passedCredentials } from './credentials.ts'
 import type { UpstreamResponse } from './response.ts'
 import type { UpstreamSettings } from './settings.ts'
@@ -16,7 +16,7 @@ export interface Question {
 }
 
 /** Error bodies are read this far: more is no message. */
-export const refusalBytesMax = 1024 * 1024
+const refusalBytesMax = 1024 * 1024
 
 /** What a whole answer may weigh: the largest that any model gives is far below. */
 export const answerBytesMax = 64 * 1024 * 1024
@@ -73,7 +73,7 @@ export async function readRefusal(
   { settings, facts }: TargetParts,
   promptTokens: number | null,
 ): Promise<Refused> {
-  const body = await response.whole(refusalBytesMax)
+  const body = await readWords(response)
   const error = explainRefusal({
     status: response.status,
     body,
@@ -93,4 +93,15 @@ export function isEventStream(response: UpstreamResponse): boolean {
 /** Only where it is said in so many words: whoever says nothing, or something else, is looked at. */
 export function isJson(response: UpstreamResponse): boolean {
   return /^application\/(?:[\w.-]+\+)?json\b/i.test(response.header('content-type') ?? '')
+}
+
+/** A body that is too long or cut short takes nothing from what the status says. */
+async function readWords(response: UpstreamResponse): Promise<Uint8Array> {
+  try {
+    return await response.whole(refusalBytesMax)
+  } catch (cause) {
+    const { kind } = toHeadendError(cause)
+    if (kind === 'client-gone' || kind === 'reader-stalled') throw cause
+    return new Uint8Array()
+  }
 }

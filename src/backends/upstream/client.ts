@@ -6,7 +6,7 @@ import { ExchangeHandler } from './exchange-handler.ts'
 import { createHeaderWriter } from './request-headers.ts'
 import type { UpstreamResponse } from './response.ts'
 import type { UpstreamSettings } from './settings.ts'
-import { stopping } from './transport-failure.ts'
+import { stopping, UnnoticedRequest } from './transport-failure.ts'
 import type { UpstreamRequest } from './upstream-request.ts'
 
 /** Speaks HTTP/1.1 with the one origin of an upstream, one request at a time on each connection. Redirects are not followed. */
@@ -14,8 +14,7 @@ export interface UpstreamClient {
   /**
    * Resolves with the headers of the answer, whatever its status. Its body has to be read or cancelled: until then it keeps its
    * connection.
-   * @throws HeadendError upstream-unreachable (also when an idle connection turned out to be closed: ask again at once),
-   * upstream-failed, upstream-malformed, upstream-timeout, unavailable (closed), or the signal's reason
+   * @throws HeadendError upstream-unreachable, upstream-failed, upstream-malformed, upstream-timeout, unavailable (closed), or the signal's reason
    */
   send(request: UpstreamRequest): Promise<UpstreamResponse>
   /** Open, or being opened. */
@@ -55,13 +54,23 @@ class ConnectionPool implements UpstreamClient, ConnectionOwner {
     return this.#connections.size
   }
 
-  send(request: UpstreamRequest): Promise<UpstreamResponse> {
+  async send(request: UpstreamRequest): Promise<UpstreamResponse> {
+    try {
+      return await this.#send(request, this.#idle.pop() ?? null)
+    } catch (cause) {
+      // The others may have been closed as well, so none of them is tried.
+      if (cause instanceof UnnoticedRequest) return this.#send(request, null)
+      throw cause
+    }
+  }
+
+  #send(request: UpstreamRequest, idle: Connection | null): Promise<UpstreamResponse> {
     const { signal, method, body } = request
     return new Promise((resolve, reject) => {
       if (this.#isClosed) throw stopping()
       signal.throwIfAborted()
       const options = { method, path: this.#pathOf(request.path), headers: this.#headersOf(request), body }
-      const connection = this.#idle.pop() ?? this.#open()
+      const connection = idle ?? this.#open()
       connection.take(
         options,
         new ExchangeHandler({ signal, resolve, reject }, this.#settings, this.#clock, connection),

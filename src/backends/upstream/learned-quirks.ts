@@ -14,6 +14,7 @@ const otherValue = /unsupported value|does not support '/i
 /** What goes without the field. */
 const lessons: readonly { readonly field: RegExp; readonly quirks: Partial<UpstreamQuirks> }[] = [
   { field: /\breasoning_effort\b/, quirks: { thinking: 'none' } },
+  { field: /\bfunction\.strict\b|'strict'/, quirks: { strictTools: false } },
   { field: /\bstream_options\b/, quirks: { streamOptions: false } },
   { field: /\b(?:top_k|min_p|seed|repeat_penalty)\b/, quirks: { extraSampling: false } },
   { field: /\b(?:temperature|top_p|frequency_penalty|presence_penalty|logit_bias)\b/, quirks: { sampling: false } },
@@ -28,6 +29,8 @@ export function learnFrom(error: HeadendError, quirks: UpstreamQuirks): Partial<
   const { message } = error
   if (quirks.maxTokensField === 'auto' && otherLimit.test(message)) return { maxTokensField: 'max_completion_tokens' }
   if (!refusal.test(message)) return null
+  if (quirks.maxTokensField === 'auto' && /\bmax_tokens\b/.test(message))
+    return { maxTokensField: 'max_completion_tokens' }
   const lesson = lessons.find(({ field }) => field.test(message))?.quirks ?? null
   if (lesson?.thinking !== undefined && otherValue.test(message)) return null // another effort may be known
   return lesson === null || isKnown(lesson, quirks) ? null : lesson

@@ -1,5 +1,5 @@
-/** A client that is told to wait longer than this had better ask again before. */
-const secondsMax = 3600
+/** Quotas are given anew each day: whoever is told to wait longer had better ask again before. */
+const secondsMax = 86_400
 
 /**
  * How long an upstream asks to be left alone, in whole seconds; `null`: it does not say.

@@ -1,4 +1,5 @@
 import type { Call } from '../../contract/backend.ts'
+import { HeadendError } from '../../contract/errors.ts'
 import type { ContentBlock, GenerateRequest } from '../../contract/request.ts'
 import { ask, isSuccess } from './ask.ts'
 import type { TargetParts } from './target-parts.ts'
@@ -22,9 +23,15 @@ export async function countByTokenizer(
 ): Promise<number | null> {
   const { model, messages, tools } = JSON.parse(encoded) as Readonly<Record<string, unknown>>
   const body = JSON.stringify({ model, messages, tools, content: textOf(request) })
-  const response = await ask(parts, { path, headers: [], body, streams: false }, call)
-  const answer = await response.whole(answerBytesMax)
-  return isSuccess(response) ? countIn(answer) : null
+  try {
+    const response = await ask(parts, { path, headers: [], body, streams: false }, call)
+    const answer = await response.whole(answerBytesMax)
+    return isSuccess(response) ? countIn(answer) : null
+  } catch (cause) {
+    call.signal.throwIfAborted()
+    if (cause instanceof HeadendError) return null // out of reach, or it says something else
+    throw cause
+  }
 }
 
 function textOf({ system, turns, tools }: GenerateRequest): string {

@@ -135,5 +135,14 @@ function membersOf(fields: Fields): Members {
   const named = fieldsOf(fields.function)
   const input = named?.arguments
   const isObject = fieldsOf(input) !== null
-  return { id: textOf(fields.id), name: textOf(named?.name), input: isObject ? JSON.stringify(input) : textOf(input) }
+  return { id: textOf(fields.id), name: textOf(named?.name), input: isObject ? stringified(input) : textOf(input) }
+}
+
+/** @throws HeadendError upstream-malformed: nested deeper than anything that makes sense */
+function stringified(input: unknown): string {
+  try {
+    return JSON.stringify(input)
+  } catch (cause) {
+    throw new HeadendError('upstream-malformed', 'the upstream sent arguments that are nested too deep', { cause })
+  }
 }

@@ -9,6 +9,14 @@ export type Progress =
   /** Amid the body. */
   | 'answering'
 
+/** A connection had been idle and was closed by its upstream as the request went out: it was not looked at, so it may be sent again. */
+export class UnnoticedRequest extends HeadendError {
+  constructor(name: string, cause: unknown) {
+    const why = 'it closed an idle connection as it was to be used again'
+    super('upstream-unreachable', `Upstream ${name} cannot be reached: ${why}`, { cause })
+  }
+}
+
 /** There is no connection. The cause, for the log, says to which address. */
 export function explainUnreachable(name: string, cause: NodeJS.ErrnoException): HeadendError {
   return unreachable(name, connectProblem(cause.code ?? ''), cause)
@@ -36,7 +44,7 @@ export function explainBroken(name: string, progress: Progress, cause: NodeJS.Er
   if (code === 'UND_ERR_DESTROYED' || code === 'UND_ERR_CLOSED') return stopping(cause)
   switch (progress) {
     case 'unnoticed':
-      return unreachable(name, 'it closed an idle connection as it was to be used again', cause)
+      return new UnnoticedRequest(name, cause)
     case 'unanswered':
       return new HeadendError('upstream-failed', `Upstream ${name} closed the connection without an answer`, { cause })
     case 'answering':

@@ -116,7 +116,9 @@ interface Circumstances {
 
 function explain(kind: ErrorKind, complaint: Complaint, circumstances: Circumstances): HeadendError {
   // What it says may hold our key, and the client can do nothing about it.
-  if (kind === 'upstream-unauthorized') return new HeadendError(kind, 'upstream authentication failed')
+  if (kind === 'upstream-unauthorized') {
+    return new HeadendError(kind, 'upstream authentication failed', { headers: { 'x-should-retry': 'false' } })
+  }
   const message = complaint.message === '' ? circumstances.silence : complaint.message
   const { retryAfterSeconds } = circumstances
   const waits = kind === 'upstream-limited' || kind === 'upstream-overloaded'

@@ -1,4 +1,4 @@
-import { Ajv, type ValidateFunction } from 'ajv'
+import type { ValidateFunction } from 'ajv'
 import {
   blockSchemas,
   type CountRequest,
@@ -13,24 +13,14 @@ import {
   thinkingSchemas,
   toolChoiceSchemas,
 } from '../../wire/anthropic.ts'
+import { type Branches, compileBranches, compileSchema } from '../compile-schema.ts'
 import { excerpt, refuseField, refuseTag, schemaError, UnknownType } from '../schema-error.ts'
 import { isHostedType } from './hosted-blocks.ts'
 
-// The schemas are our own constants: checking them against the meta-schema would only cost start-up time. So would
-// optimising the generated code: it takes a third of the compile time, and the validators run no faster.
-const ajv = new Ajv({ strict: false, meta: false, validateSchema: false, code: { optimize: false } })
-
-/** One validator per value of `type`. */
-type Branches = ReadonlyMap<string, ValidateFunction>
-
-function compileBranches(schemas: Readonly<Record<string, object>>): Branches {
-  return new Map(Object.entries(schemas).map(([tag, schema]) => [tag, ajv.compile(schema)]))
-}
-
-const isPrompt = ajv.compile(promptSchema)
-const isGeneration = ajv.compile(generationSchema)
-const isMessage = ajv.compile(messageSchema)
-const isCustomTool = ajv.compile(customToolSchema)
+const isPrompt = compileSchema(promptSchema)
+const isGeneration = compileSchema(generationSchema)
+const isMessage = compileSchema(messageSchema)
+const isCustomTool = compileSchema(customToolSchema)
 const blocks = compileBranches(blockSchemas)
 const imageSources = compileBranches(imageSourceSchemas)
 const documentSources = compileBranches(documentSourceSchemas)

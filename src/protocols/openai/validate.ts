@@ -1,4 +1,4 @@
-import { Ajv, type ValidateFunction } from 'ajv'
+import type { ValidateFunction } from 'ajv'
 import {
   type ChatRequestParam,
   calledFunctionSchema,
@@ -12,27 +12,19 @@ import {
   responseFormatSchemas,
   toolCallSchema,
 } from '../../wire/openai-inbound.ts'
+import { type Branches, compileBranches, compileSchema } from '../compile-schema.ts'
 import { refuseField, schemaError } from '../schema-error.ts'
 
-// As in `../anthropic/validate.ts`: the schemas are our own constants, and optimised code would run no faster.
-const ajv = new Ajv({ strict: false, meta: false, validateSchema: false, code: { optimize: false } })
-
-type Branches = ReadonlyMap<unknown, ValidateFunction>
-
-function compileBranches(schemas: Readonly<Record<string, object>>): Branches {
-  return new Map(Object.entries(schemas).map(([tag, schema]) => [tag, ajv.compile(schema)]))
-}
-
-const isChatRequest = ajv.compile(chatSchema)
+const isChatRequest = compileSchema(chatSchema)
 const messages = compileBranches(chatMessageSchemas)
 const parts = compileBranches(chatPartSchemas)
 const formats = compileBranches(responseFormatSchemas)
-const isToolCall = ajv.compile(toolCallSchema)
-const isCalledFunction = ajv.compile(calledFunctionSchema)
-const isFunction = ajv.compile(functionSchema)
-const isFunctionTool = ajv.compile(functionToolSchema)
-const isFunctionChoice = ajv.compile(functionChoiceSchema)
-const isFunctionName = ajv.compile(functionNameSchema)
+const isToolCall = compileSchema(toolCallSchema)
+const isCalledFunction = compileSchema(calledFunctionSchema)
+const isFunction = compileSchema(functionSchema)
+const isFunctionTool = compileSchema(functionToolSchema)
+const isFunctionChoice = compileSchema(functionChoiceSchema)
+const isFunctionName = compileSchema(functionNameSchema)
 
 /** What stands in a request before it is looked at. */
 type Unknowns = Readonly<Record<string, unknown>>
@@ -84,7 +76,7 @@ function checkChoice(value: unknown, path: string, words: readonly string[], isN
 
 function checkTagged(branches: Branches, value: unknown, tag: string, path: string): void {
   const validate = branches.get(tagIn(value, tag, path))
-  if (validate === undefined) throw refuseValue(`${path}.${tag}`, [...branches.keys()] as string[])
+  if (validate === undefined) throw refuseValue(`${path}.${tag}`, [...branches.keys()])
   check(validate, value, path)
 }
 

@@ -66,6 +66,22 @@ test('sampling goes where it is known', () => {
   assert.deepEqual([fixed.temperature, fixed.top_p, fixed.top_k], [undefined, undefined, 40])
 })
 
+test('penalties and biases go where they are known', () => {
+  const penalties = { repeat: 1.1, frequency: 0.5, presence: -0.5 }
+  const said = { sampling: { ...nothingSaid, penalties, logitBias: { '7': -100 } } }
+  const fieldsOf = (quirks: Partial<UpstreamQuirks>) => {
+    const body = encode(said, quirks)
+    return [body.repeat_penalty, body.frequency_penalty, body.presence_penalty, body.logit_bias]
+  }
+  assert.deepEqual(fieldsOf({}), [1.1, 0.5, -0.5, { '7': -100 }])
+  assert.deepEqual(fieldsOf({ extraSampling: false }), [undefined, 0.5, -0.5, { '7': -100 }])
+  assert.deepEqual(fieldsOf({ sampling: false }), [1.1, undefined, undefined, undefined])
+})
+
+test('any object has a word of its own', () => {
+  assert.deepEqual(encode({ outputSchema: { type: 'object' } }).response_format, { type: 'json_object' })
+})
+
 test('stop sequences are sent only where the upstream says which one it found', () => {
   assert.equal(encode({ stopSequences: ['END'] }).stop, undefined)
   assert.deepEqual(encode({ stopSequences: ['END'] }, { reportsStop: true }).stop, ['END'])

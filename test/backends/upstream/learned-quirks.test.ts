@@ -11,6 +11,8 @@ describe('a refusal teaches', () => {
       { maxTokensField: 'max_completion_tokens' },
     ],
     ['Unrecognized request argument supplied: top_k', { extraSampling: false }],
+    ['Unrecognized request argument supplied: repeat_penalty', { extraSampling: false }],
+    ["Unsupported parameter: 'logit_bias' is not supported with this model.", { sampling: false }],
     ['body.stream_options: Extra inputs are not permitted', { streamOptions: false }],
     ['Unrecognized request argument supplied: reasoning_effort', { thinking: 'none' }],
     ["Unsupported value: 'temperature' does not support 0.2 with this model.", { sampling: false }],

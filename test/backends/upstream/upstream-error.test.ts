@@ -118,7 +118,7 @@ describe('a prompt that does not fit', () => {
       'Ollama',
       400,
       { error: 'the input length exceeds the context length' },
-      'the input length exceeds the context length',
+      'prompt is too long: the input length exceeds the context length',
     ],
     [
       'LM Studio',
@@ -207,13 +207,20 @@ describe('a prompt that does not fit', () => {
   test('what is known of the model stands in for a limit that the upstream does not say', () => {
     const body = { error: { type: 'exceed_context_size_error', message: 'too much', n_prompt_tokens: 9000 } }
     assert.equal(explainRefusal(refusal(400, body, { contextTokens: 8192 })).message, tooLong(9000, 8192))
-    assert.equal(explainRefusal(refusal(400, body)).message, 'too much')
+    assert.equal(explainRefusal(refusal(400, body)).message, 'prompt is too long: too much')
+  })
+
+  test('what was estimated here stands in for a length that the upstream does not say, and is never within the limit', () => {
+    const body = { error: { code: 'context_length_exceeded', message: 'too much' } }
+    const own = { contextTokens: 8192, promptTokens: 9000 }
+    assert.equal(explainRefusal(refusal(400, body, own)).message, tooLong(9000, 8192))
+    assert.equal(explainRefusal(refusal(400, body, { ...own, promptTokens: 8000 })).message, tooLong(8193, 8192))
   })
 
   test('inside a stream', () => {
     const error = explainStreamError({ code: 500, message: 'Context size has been exceeded.', type: 'server_error' })
     assert.equal(error.kind, 'context-overflow')
-    assert.equal(error.message, 'Context size has been exceeded.')
+    assert.equal(error.message, 'prompt is too long: Context size has been exceeded.')
   })
 
   test('too long an answer alone is another error', () => {
@@ -451,7 +458,7 @@ test('retry-after is read as seconds, as a date, and as milliseconds', () => {
     ['3', null, 3],
     ['0', null, 1],
     ['2.2', null, 3],
-    ['90000', null, 3600],
+    ['90000', null, 86_400],
     ['Fri, 02 Jan 2026 03:04:35 GMT', null, 30],
     ['Fri, 02 Jan 2026 03:00:00 GMT', null, 1],
     ['3', '1500', 2],

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { HeadendError } from '../../../src/contract/errors.ts'
+import { assertOursOrNone, placesOf, replacement, withReplaced } from '../replacements.ts'
 import { assistant, encode, parseCount, parseMessages, text, toolResult, toolUse, user } from './requests.ts'
 
 /** A request in which every kind of field occurs. */
@@ -35,50 +36,6 @@ const rich: unknown = {
   temperature: 0.5,
   stream: true,
   cache_control: { type: 'ephemeral' },
-}
-
-/** Every place of a JSON value, as the keys that lead there. */
-function placesOf(value: unknown, path: readonly string[] = []): (readonly string[])[] {
-  if (typeof value !== 'object' || value === null) return [path]
-  return [path, ...Object.entries(value).flatMap(([key, member]) => placesOf(member, [...path, key]))]
-}
-
-/** `undefined` takes the place away. */
-function withReplaced(value: unknown, [key, ...rest]: readonly string[], replacement: unknown): unknown {
-  if (key === undefined) return replacement
-  const copy = structuredClone(value) as Record<string, unknown>
-  copy[key] = withReplaced(copy[key], rest, replacement)
-  return copy
-}
-
-const replacement = fc.oneof(
-  fc.constant(undefined),
-  fc.jsonValue(),
-  fc.constantFrom<unknown>(
-    null,
-    '',
-    0,
-    -1,
-    1.5,
-    1e308,
-    true,
-    [],
-    {},
-    [[]],
-    [null],
-    { type: null },
-    { type: '__proto__' },
-  ),
-)
-
-function assertOursOrNone(run: () => unknown): void {
-  try {
-    run()
-  } catch (error) {
-    assert(error instanceof HeadendError, error as Error)
-    assert.equal(error.kind, 'invalid-request')
-    assert.notEqual(error.field, null, error.message)
-  }
 }
 
 test('the rich request is valid as it is', () => {

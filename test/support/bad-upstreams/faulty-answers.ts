@@ -5,6 +5,7 @@ import { answered, both, drip, failed, flood, inTurn, type Misbehaviour, streame
 
 const json = ['content-type: application/json']
 const html = ['content-type: text/html']
+const text = ['content-type: text/plain']
 const gzip = 'content-encoding: gzip'
 const page = '<!DOCTYPE html><html><body>Sign in at /srv/secret</body></html>'
 const kept = { kept: true }
@@ -79,18 +80,19 @@ export function wrongAnswers(say: Wording): readonly Misbehaviour[] {
   const early = failed(502, 'api_error', /closed the stream early/)
   const noGzip = failed(502, 'api_error', /not valid gzip/)
   return [
-    both('204', raw(head(204, [])), noMessage, kept),
+    both('204', raw(head(204, [])), isRelayed ? noMessage : early, kept),
     both('an empty body', respond('', json), noMessage, kept),
     streamed('an empty stream', stream([]), early, kept),
     whole('an empty stream', stream([]), isRelayed ? noMessage : early, kept),
     both('a page', respond(page, html), noMessage, kept),
     both('half of the JSON', respond(say.whole.slice(0, -20), json), noMessage, kept),
-    streamed('JSON that calls itself a stream', respond(say.whole, eventStream), early, kept),
-    whole('JSON that calls itself a stream', respond(say.whole, eventStream), isRelayed ? answered() : early, kept),
+    streamed('JSON that calls itself a stream', respond(say.whole, eventStream), isRelayed ? early : answered(), kept),
+    whole('JSON that calls itself a stream', respond(say.whole, eventStream), answered(), kept),
     both('JSON that calls itself a page', respond(say.whole, html), answered(), kept),
     both('JSON, whatever was asked for', respond(say.whole, json), answered(), kept),
     both('JSON without a type', respond(say.whole), answered(), kept),
-    both('a stream that calls itself text', stream([all], ['content-type: text/plain']), noMessage, kept),
+    both('a stream that calls itself JSON', stream([all], json), noMessage, kept),
+    both('a stream that calls itself text', stream([all], text), isRelayed ? noMessage : answered(), kept),
     whole('a stream where none was asked for', stream([all]), isRelayed ? noMessage : answered(), kept),
     both('gzip', respond(gzipSync(say.whole), [gzip, ...json]), answered(), kept),
     streamed('gzip of a stream', stream([gzipSync(all)], [gzip, ...eventStream]), answered(), kept),

@@ -5,7 +5,7 @@ import type { Wording } from './misbehaving-upstream.ts'
 export const deadlines = {
   none: {},
   'first-byte': { first_byte: 100 },
-  idle: { idle: 100 },
+  idle: { idle: 100, first_byte: 60_000 },
   total: { total: 200 },
 } as const
 
