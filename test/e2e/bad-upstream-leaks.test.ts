@@ -37,7 +37,7 @@ for (const say of [openai, anthropic]) {
 
     it('events of 10 MiB', { timeout }, async (t) => {
       const server = await startOne(t, say, stream([opening, huge]))
-      await assertBounded(24, 120 * mebibyte, async (turn) => {
+      await assertBounded(20, 100 * mebibyte, async (turn) => {
         assertError(await see(await postQuestion(server.url, `beginning-${turn}`, 'streamed')), tooLarge)
       })
       await untilIdle(server, 0)
@@ -45,7 +45,7 @@ for (const say of [openai, anthropic]) {
 
     it('events of 10 MiB behind the first content', { timeout }, async (t) => {
       const server = await startOne(t, say, stream([opening, hello, huge]))
-      await assertBounded(24, 120 * mebibyte, async (turn) => {
+      await assertBounded(20, 100 * mebibyte, async (turn) => {
         const { events } = await see(await postQuestion(server.url, `ending-${turn}`, 'streamed'))
         assert.equal(events.at(-1)?.type, 'error')
       })
@@ -55,7 +55,7 @@ for (const say of [openai, anthropic]) {
     it('whole answers without end', { timeout }, async (t) => {
       const begun = raw('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n"')
       const server = await startOne(t, say, inTurn(begun, flood('a'.repeat(mebibyte))))
-      await assertBounded(5, 160 * mebibyte, async (turn) => {
+      await assertBounded(4, 120 * mebibyte, async (turn) => {
         assertError(await see(await postQuestion(server.url, `whole-${turn}`, 'whole')), tooMuch)
       })
       await untilIdle(server, 0)
@@ -68,7 +68,6 @@ for (const say of [openai, anthropic]) {
     const bad = await startMisbehaving(t, () => begin([streamedAnswer(say)]))
     const server = await start(t, say, bad.url, { upstreamConcurrency: '1' })
     assertAnswer(await see(await postQuestion(server.url, 'endless', 'streamed')), { text: 'Hello there' })
-    assert.equal(bad.sockets.size, 1, 'it has not ended')
     assertAnswer(await see(await postQuestion(server.url, 'endless', 'streamed')), { text: 'Hello there' })
     await bad.allClosed()
     await untilIdle(server, 0)
@@ -142,7 +141,7 @@ function collectGarbage(): void {
  * would grow by more than the bound.
  */
 async function assertBounded(turns: number, bytesMax: number, run: (turn: number) => Promise<void>): Promise<void> {
-  const warmUp = 4
+  const warmUp = 2
   for (let turn = 0; turn < warmUp; turn++) await run(turn)
   collectGarbage()
   const before = process.memoryUsage().rss

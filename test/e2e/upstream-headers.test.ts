@@ -34,7 +34,7 @@ for (const transport of await transports()) {
           assert.match(headers.get('request-id') ?? '', /^req_[0-9A-Za-z]{24}$/)
           assert.equal(headers.get('x-upstream-request-id'), upstreamIds[name])
           assert.equal(headers.get('x-headend-target'), `${new URL(server.upstream.url).host}/${kind.model}`)
-          assert.equal(headers.get('x-headend-attempts'), null)
+          assert.equal(headers.get('x-headend-attempts'), '1')
           for (const theirs of ['openai-processing-ms', 'anthropic-organization-id']) {
             assert.equal(headers.get(theirs), null, 'what is about our account stays here')
           }

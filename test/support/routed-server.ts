@@ -86,14 +86,18 @@ export interface Asking {
   readonly prompt?: string
   readonly stream?: boolean
   readonly headers?: Readonly<Record<string, string>>
-  readonly signal?: AbortSignal | null
+  readonly signal?: AbortSignal
   /** In place of what is asked otherwise. */
   readonly body?: Readonly<Record<string, unknown>>
 }
 
-/** As curl would: nothing retries, follows or repairs. */
+const patienceMs = 20_000
+
+/** As curl would: nothing retries, follows or repairs. An answer that never ends is an error. */
 export function ask({ url }: { readonly url: string }, asking: Asking = {}): Promise<Response> {
-  const { model = 'm', prompt = 'hi', stream = false, headers = {}, signal = null, body = {} } = asking
+  const { model = 'm', prompt = 'hi', stream = false, headers = {}, body = {} } = asking
+  const late = AbortSignal.timeout(patienceMs)
+  const signal = asking.signal === undefined ? late : AbortSignal.any([asking.signal, late])
   const messages = [{ role: 'user', content: prompt }]
   return fetch(`${url}/v1/messages`, {
     method: 'POST',
@@ -167,8 +171,6 @@ export interface RoutedStatus {
     readonly lastFailure: string | null
   }[]
 }
-
-const patienceMs = 20_000
 
 /** Asks `/status` until it says so. */
 export async function untilRouted(

@@ -36,7 +36,9 @@ export function createAnthropicTarget(parts: TargetParts): Backend {
     if (!isSuccess(response)) throw (await readRefusal(response, parts, promptTokens)).error
     const discardsThinking = request.thinking.kind === 'off' && quirks.unwantedThinking === 'discard'
     const options = { promptTokens, discardsThinking }
-    await recorded(parts, response, null, call, (recording) => read(response, options, request, sink, recording))
+    await recorded(parts, response, null, call, (recording) =>
+      read(parts.settings.name, response, options, request, sink, recording),
+    )
   }
 
   return upstreamTarget(parts, {
@@ -56,6 +58,7 @@ interface AnswerOptions {
 }
 
 async function read(
+  name: string,
   response: UpstreamResponse,
   options: AnswerOptions,
   { stream, maxTokens }: GenerateRequest,
@@ -68,7 +71,7 @@ async function read(
   if (!isJson(response)) {
     const decoder = new AnthropicDecoder(emit, options)
     const bytesMax = stream ? Number.POSITIVE_INFINITY : answerBytesMax
-    return readStream({ response, decoder, sink, recording, bytesMax, isLast: () => decoder.done, decodeWhole })
+    return readStream({ name, response, decoder, sink, recording, bytesMax, isLast: () => decoder.done, decodeWhole })
   }
   const body = await response.whole(answerBytesMax)
   recording?.bytes(body)

@@ -73,7 +73,7 @@ export async function readRefusal(
   { settings, facts }: TargetParts,
   promptTokens: number | null,
 ): Promise<Refused> {
-  const body = await readWords(response)
+  const body = withoutKey(await readWords(response), settings.key)
   const error = explainRefusal({
     status: response.status,
     body,
@@ -104,4 +104,11 @@ async function readWords(response: UpstreamResponse): Promise<Uint8Array> {
     if (kind === 'client-gone' || kind === 'reader-stalled') throw cause
     return new Uint8Array()
   }
+}
+
+/** Some servers repeat the key that they refuse, or all of the request. */
+function withoutKey(body: Uint8Array, key: string | null): Uint8Array {
+  if (key === null) return body
+  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()
+  return text.includes(key) ? Buffer.from(text.replaceAll(key, '[key]')) : body
 }

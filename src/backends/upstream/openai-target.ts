@@ -85,7 +85,7 @@ export function createOpenaiTarget(parts: TargetParts): Backend {
       const response = await post(own, call)
       const options = optionsOf(own)
       await recorded(parts, response, options, call, (recording) =>
-        read(response, options, own.request, sink, recording),
+        read(parts.settings.name, response, options, own.request, sink, recording),
       )
     },
   })
@@ -93,6 +93,7 @@ export function createOpenaiTarget(parts: TargetParts): Backend {
 
 /** An upstream may answer whole where a stream was asked for, and the other way round: what it says it sends is read. */
 async function read(
+  name: string,
   response: UpstreamResponse,
   options: AnswerOptions,
   request: GenerateRequest,
@@ -106,7 +107,7 @@ async function read(
     const decoder = new ChunkDecoder(emit, options)
     const bytesMax = request.stream ? Number.POSITIVE_INFINITY : answerBytesMax
     const isLast = (_event: string, data: string): boolean => data === '[DONE]'
-    return readStream({ response, decoder, sink, recording, bytesMax, isLast, decodeWhole })
+    return readStream({ name, response, decoder, sink, recording, bytesMax, isLast, decodeWhole })
   }
   const body = await response.whole(answerBytesMax)
   recording?.bytes(body)

@@ -1,6 +1,7 @@
 import { HeadendError } from '../../contract/errors.ts'
 import type { EventSink } from '../../contract/events.ts'
 import { answerBytesMax } from './ask.ts'
+import { Gatherer } from './gather.ts'
 import { type Progress, readUntil } from './read-until.ts'
 import type { StreamRecording } from './recorder.ts'
 import type { UpstreamResponse } from './response.ts'
@@ -15,6 +16,8 @@ export interface EventDecoder {
 }
 
 export interface StreamReading {
+  /** Of the upstream. */
+  readonly name: string
   readonly response: UpstreamResponse
   readonly decoder: EventDecoder
   readonly sink: EventSink
@@ -35,7 +38,7 @@ export async function readStream(reading: StreamReading): Promise<void> {
   const { response, decoder, sink, recording } = reading
   let hasEnded = false
   let bytesLeft = reading.bytesMax
-  let whole: Uint8Array[] | null = null
+  let whole: Gatherer | null = null
   let isFirst = true
   const parser = new SseParser((event, data) => {
     hasEnded ||= reading.isLast(event, data)
@@ -43,17 +46,14 @@ export async function readStream(reading: StreamReading): Promise<void> {
   })
   const onBytes = (bytes: Uint8Array): Promise<void> | null => {
     recording?.bytes(bytes)
-    if (isFirst && isWhole(bytes)) {
-      whole = []
-      bytesLeft = Math.min(bytesLeft, answerBytesMax)
-    }
+    if (isFirst && isWhole(bytes)) whole = new Gatherer(reading.name, answerBytesMax)
     isFirst = false
-    bytesLeft -= bytes.length
-    if (bytesLeft < 0) throw new HeadendError('upstream-malformed', 'The upstream sends an answer without end')
     if (whole !== null) {
-      whole.push(bytes)
+      whole.add(bytes)
       return null
     }
+    bytesLeft -= bytes.length
+    if (bytesLeft < 0) throw new HeadendError('upstream-malformed', 'The upstream sends an answer without end')
     parser.push(bytes)
     return sink.congested ? sink.drained() : null
   }
@@ -62,7 +62,7 @@ export async function readStream(reading: StreamReading): Promise<void> {
     return hasEnded ? 'ended' : 'enough'
   }
   if (await readUntil(response, onBytes, progress)) return
-  if (whole !== null) return reading.decodeWhole(Buffer.concat(whole))
+  if (whole !== null) return reading.decodeWhole((whole as Gatherer).bytes)
   parser.end()
   if (!decoder.done) decoder.end()
 }

@@ -1,5 +1,5 @@
 import type { Call } from '../../contract/backend.ts'
-import { toHeadendError } from '../../contract/errors.ts'
+import { HeadendError, toHeadendError } from '../../contract/errors.ts'
 import type { AnswerOptions } from './answer-options.ts'
 import { upstreamRequestId } from './ask.ts'
 import type { StreamRecording } from './recorder.ts'
@@ -17,8 +17,7 @@ export async function recorded(
   call: Call,
   read: (recording: StreamRecording | null) => Promise<void>,
 ): Promise<void> {
-  if (recorder === null) return read(null)
-  const recording = recorder.open({
+  const recording = recorder?.open({
     protocol: settings.protocol,
     target: `${settings.name}/${model}`,
     requestId: call.id,
@@ -28,10 +27,17 @@ export async function recorded(
     options,
   })
   try {
-    await read(recording)
+    await read(recording ?? null)
     recording?.end(null)
   } catch (cause) {
-    recording?.end(toHeadendError(cause))
-    throw cause
+    const error = withoutKey(toHeadendError(cause), settings.key)
+    recording?.end(error)
+    throw error
   }
+}
+
+/** An error amid an answer may repeat the key, too. */
+function withoutKey(error: HeadendError, key: string | null): HeadendError {
+  if (key === null || !error.message.includes(key)) return error
+  return new HeadendError(error.kind, error.message.replaceAll(key, '[key]'), { headers: error.headers })
 }

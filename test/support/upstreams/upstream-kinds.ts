@@ -81,7 +81,7 @@ const ollama = chatKind({
   model: 'qwen3:4b',
   expected: {
     refusals: {
-      overflow: { ...tooLong, message: 'the input length exceeds the context length' },
+      overflow: { ...tooLong, message: 'prompt is too long: the input length exceeds the context length' },
       busy: overloaded('server busy, please try again.  maximum pending requests exceeded'),
     },
     broken: closedEarly,
@@ -200,7 +200,7 @@ const llamaServer = chatKind({
   expected: {
     usage: { input: 9, cached: 16 },
     refusals: { overflow: tooLong, busy: overloaded('Loading model') },
-    broken: { type: 'invalid_request_error', message: /^Context size has been exceeded\.$/ },
+    broken: { type: 'invalid_request_error', message: /^prompt is too long: Context size has been exceeded\.$/ },
   },
 })
 
