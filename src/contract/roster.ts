@@ -1,7 +1,7 @@
 /**
  * Who is there now, for members that come and go with every request. A Set would do, but that V8 copies its table every now and then: the
- * copy that is left behind still names who was there, and keeps all of their requests alive until the next full collection, which
- * cost a small request a quarter of its time.
+ * copy that is left behind still names who was there, and in old memory keeps all of their requests alive until the next full
+ * collection: an eighth of all that was allocated, with 16 requests at once.
  */
 export class Roster<Member> {
   /** `null`: a place that is free. The list never becomes shorter, for the same reason. */

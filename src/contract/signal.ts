@@ -2,7 +2,7 @@ export type AbortListener = (() => void) | { handleEvent(): void }
 
 /**
  * What this house uses of an AbortSignal; every AbortSignal is one. Requests have a lighter one: Node 20 gives each AbortSignal a
- * prototype after it was made, which costs V8 what it knew about its shape, 15 to 20 us a request in all.
+ * prototype after it was made, so that V8 knows none of their shapes: 9 us to make one, and then eight slow look-ups a request.
  */
 export interface Signal {
   readonly aborted: boolean

@@ -99,6 +99,18 @@ for (const protocol of bothProtocols) {
 }
 
 describe('retries', { concurrency: true }, () => {
+  for (const protocol of bothProtocols) {
+    it(`of a request that met a connection just closed as idle are nobody's affair, ${protocol}`, async (t) => {
+      const { upstream, server } = await startAlone(t, 0, protocol)
+      await answerOf(server, { prompt: 'opens a connection' })
+      upstream.script((request) => request.cut())
+      const { text, headers } = await answerOf(server, { prompt: 'meets its end', stream: true })
+      assert.deepEqual([text, headers.get('x-headend-attempts')], ['hello', '1'])
+      const only = targetIn(await untilIdle(server), 'only/m')
+      assert.deepEqual([only.requests, only.failures, upstream.requests.length], [2, 0, 3])
+    })
+  }
+
   it('of a connection that is refused', async (t) => {
     const port = await closedPort()
     const server = await startRouted(t, {
