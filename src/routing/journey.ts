@@ -41,6 +41,8 @@ export class Journey {
   readonly #open: Attempt[] = []
   #attempts = 0
   #hasBegun = false
+  /** The target that it belongs to was left because it was busy: the conversation returns there. */
+  #isGuest = false
   /** Targets whose context is no larger have refused this prompt, or would. */
   #contextAbove = 0
 
@@ -149,7 +151,9 @@ export class Journey {
       }
     })
     const index = chooseTarget(candidates, this.#dispatch.random)
-    return index === null ? null : (this.#stops[index] ?? null)
+    if (index === null) return null
+    this.#isGuest ||= candidates.some(({ reluctance, remembered: isHome }) => isHome && reluctance === 1)
+    return this.#stops[index] ?? null
   }
 
   #reluctance(stop: Stop, nowMs: number): Reluctance | null {
@@ -254,7 +258,7 @@ export class Journey {
   }
 
   #remember(target: Target): void {
-    if (this.#conversation !== null) this.#dispatch.conversations.set(this.#conversation, target.id)
+    if (this.#conversation !== null && !this.#isGuest) this.#dispatch.conversations.set(this.#conversation, target.id)
   }
 
   /** Every breaker is open: to ask all the same would cost time and help nobody. */

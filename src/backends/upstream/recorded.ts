@@ -27,7 +27,7 @@ export async function recorded(
     options,
   })
   try {
-    await read(recording ?? null)
+    await read(recording == null ? null : withoutKeyIn(recording, settings.key))
     recording?.end(null)
   } catch (cause) {
     const error = withoutKey(toHeadendError(cause), settings.key)
@@ -40,4 +40,16 @@ export async function recorded(
 function withoutKey(error: HeadendError, key: string | null): HeadendError {
   if (key === null || !error.message.includes(key)) return error
   return new HeadendError(error.kind, error.message.replaceAll(key, '[key]'), { headers: error.headers })
+}
+
+/** Credentials do not belong into what is attached to reports. */
+function withoutKeyIn(recording: StreamRecording, key: string | null): StreamRecording {
+  if (key === null) return recording
+  return {
+    bytes(piece) {
+      const text = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength)
+      recording.bytes(text.includes(key) ? Buffer.from(text.toString().replaceAll(key, '[key]')) : piece)
+    },
+    end: (failure) => recording.end(failure),
+  }
 }
