@@ -14,6 +14,9 @@ export interface FrameSink {
   stalled(isStalled: boolean): void
 }
 
+/** Characters. So much does not wait for the end of the tick: a reader that is too slow for it should be known before there is more. */
+const earlyWriteLength = 32 * 1024
+
 /** Characters. More than this may not fit a socket, and an end that comes along could not tell. */
 const lastWriteLengthMax = 16 * 1024
 
@@ -53,6 +56,8 @@ export class SseWriter implements FrameWriter, Ticked {
     this.#silentTicks = 0
     this.#schedule()
     this.#pending += frame
+    if (this.#pending.length >= earlyWriteLength && this.#writable)
+      this.#setWritable(this.#sink.send(this.#takePending()))
     return this.#writable
   }
 

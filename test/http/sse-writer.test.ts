@@ -191,3 +191,16 @@ test('a stream without a ping frame is never pinged', async () => {
   await tick()
   assert.deepEqual(sink.take(), [])
 })
+
+test('much in one tick does not wait for its end: a full socket is known before there is more', async () => {
+  const { sink, writer } = await open()
+  const frame = 'x'.repeat(20_000)
+  assert.equal(writer.write(frame), true)
+  assert.deepEqual(sink.take(), [])
+  sink.isFull = true
+  assert.equal(writer.write(frame), false)
+  assert.deepEqual(sink.take(), [`send ${frame}${frame}`, 'stalled'])
+  assert.equal(writer.write('rest'), false)
+  await tick()
+  assert.deepEqual(sink.take(), ['send rest'])
+})

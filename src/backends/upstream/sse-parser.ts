@@ -1,7 +1,8 @@
+import { StringDecoder } from 'node:string_decoder'
 import { HeadendError } from '../../contract/errors.ts'
 
-const streaming = { stream: true } as const
 const lineFeed = 0x0a
+const byteOrderMark = 0xfeff
 const space = 0x20
 
 /**
@@ -13,7 +14,10 @@ const space = 0x20
 export class SseParser {
   readonly #onEvent: (event: string, data: string) => void
   readonly #eventUnitsMax: number
-  readonly #decoder = new TextDecoder()
+  /** A quarter of what a TextDecoder holds, and an idle stream holds little else. */
+  readonly #decoder = new StringDecoder('utf8')
+  /** A byte order mark may only be the very first character. */
+  #isFirst = true
   /** The beginning of a line whose end has not come yet. It is not looked at before, so that long lines cost no more than short ones. */
   #partial = ''
   /** The last character was a carriage return: a line feed would be part of the same line end. */
@@ -32,18 +36,20 @@ export class SseParser {
 
   /** @throws HeadendError upstream-malformed: one event is too large; and whatever `onEvent` throws */
   push(bytes: Uint8Array): void {
-    this.#read(this.#decoder.decode(bytes, streaming))
+    this.#read(this.#decoder.write(bytes))
   }
 
   end(): void {
-    this.#read(this.#decoder.decode())
+    this.#read(this.#decoder.end())
     if (this.#partial !== '') this.#endLine('', 0, 0)
     this.#dispatch()
   }
 
   #read(text: string): void {
     if (text === '') return
-    let from = this.#afterReturn && text.charCodeAt(0) === lineFeed ? 1 : 0
+    let from = this.#isFirst && text.charCodeAt(0) === byteOrderMark ? 1 : 0
+    this.#isFirst = false
+    if (this.#afterReturn && text.charCodeAt(0) === lineFeed) from = 1
     this.#afterReturn = false
     let feed = text.indexOf('\n', from)
     let carriage = text.indexOf('\r', from)
