@@ -19,7 +19,10 @@ if (files.length === 0) {
   process.exit(1)
 }
 
-const runner = ['--import', 'tsx', '--test', '--test-reporter=spec', `--test-concurrency=${availableParallelism()}`]
+// A test that hangs is to be named, not to hold up all of them for ever; no file takes a minute where nothing else runs.
+const timeoutMs = 300_000
+const limits = [`--test-concurrency=${availableParallelism()}`, `--test-timeout=${timeoutMs}`]
+const runner = ['--import', 'tsx', '--test', '--test-reporter=spec', ...limits]
 const { status } = spawnSync(process.execPath, [...runner, ...flags, ...files], {
   cwd: root,
   stdio: 'inherit',

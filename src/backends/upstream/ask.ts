@@ -6,6 +6,7 @@ import type { UpstreamSettings } from './settings.ts'
 import type { TargetParts } from './target-parts.ts'
 import { explainRefusal } from './upstream-error.ts'
 import type { HeaderList } from './upstream-request.ts'
+import { withoutCredential } from './without-credential.ts'
 
 export interface Question {
   readonly path: string
@@ -40,7 +41,8 @@ export async function ask(
   const response = await client.send({ method: 'POST', path, headers, body, signal: call.signal, streams })
   const id = upstreamRequestId(response, settings)
   if (id !== null) call.client.addHeader('x-upstream-request-id', id)
-  return response
+  const passed = credentials[1]?.replace(/^bearer\s+/i, '') ?? null
+  return withoutCredential(response, passed ?? settings.key)
 }
 
 /** A gateway in front may add one of its own in the other header. */
@@ -73,7 +75,7 @@ export async function readRefusal(
   { settings, facts }: TargetParts,
   promptTokens: number | null,
 ): Promise<Refused> {
-  const body = withoutKey(await readWords(response), settings.key)
+  const body = await readWords(response)
   const error = explainRefusal({
     status: response.status,
     body,
@@ -104,11 +106,4 @@ async function readWords(response: UpstreamResponse): Promise<Uint8Array> {
     if (kind === 'client-gone' || kind === 'reader-stalled') throw cause
     return new Uint8Array()
   }
-}
-
-/** Some servers repeat the key that they refuse, or all of the request. */
-function withoutKey(body: Uint8Array, key: string | null): Uint8Array {
-  if (key === null) return body
-  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()
-  return text.includes(key) ? Buffer.from(text.replaceAll(key, '[key]')) : body
 }
