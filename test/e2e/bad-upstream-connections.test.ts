@@ -28,7 +28,6 @@ const needsOpenssl = hasOpenssl ? false : 'openssl is not on the PATH'
 const certificate = hasOpenssl ? createCertificate('/CN=localhost', 'IP:127.0.0.1') : null
 const json = ['content-type: application/json']
 
-
 interface Fault {
   readonly name: string
   readonly message: RegExp
