@@ -3,7 +3,7 @@ import type { Identify } from './admission/identity.ts'
 import type { Admission, Permit } from './admission/permits.ts'
 import type { Call, RawRequest, Relay } from './contract/backend.ts'
 import { conversationKey } from './contract/conversation.ts'
-import { type HeadendError, toHeadendError } from './contract/errors.ts'
+import { errorKinds, type HeadendError, toHeadendError } from './contract/errors.ts'
 import type { Exchange } from './contract/exchange.ts'
 import { pause } from './contract/pause.ts'
 import type { CountingProtocol, Draft, Protocol } from './contract/protocol.ts'
@@ -201,8 +201,21 @@ export async function count(exchange: Exchange, protocol: CountingProtocol, serv
   }
 }
 
-async function countTokens({ route, relayed, raw, request, draft }: Question, call: Call): Promise<number> {
-  const [target] = route.targets as readonly [Target]
+/** By the first target that can be asked: their counts differ little, and a count is no answer that could be given twice. */
+async function countTokens(question: Question, call: Call): Promise<number> {
+  let failure: unknown = null
+  for (const target of question.route.targets) {
+    try {
+      return await countAt(target, question, call)
+    } catch (cause) {
+      if (!errorKinds[toHeadendError(cause).kind].retry) throw cause
+      failure ??= cause
+    }
+  }
+  throw failure
+}
+
+async function countAt(target: Target, { relayed, raw, request, draft }: Question, call: Call): Promise<number> {
   const { backend, model } = target
   if (!relayed.includes(target)) return backend.countTokens({ ...(request as GenerateRequest), model }, call)
   const counted = await (backend.relay as Relay).countTokens(raw, model, call)
