@@ -30,21 +30,11 @@ export async function fetchModels(
   const late = `Upstream ${settings.name} has not listed its models within ${limitMs} ms`
   const timer = setTimeout(() => abort.abort(new Error(late)), limitMs)
   try {
-    return await askAgainAfterIdling(() => readPages(client, settings, abort.signal))
+    return await readPages(client, settings, abort.signal)
   } catch (cause) {
     return { kind: 'silent', problem: messageOf(cause) }
   } finally {
     clearTimeout(timer)
-  }
-}
-
-/** What looks like an upstream out of reach may be a connection that it closed as idle: a health check must not mistake that. */
-async function askAgainAfterIdling(ask: () => Promise<ModelsAnswer>): Promise<ModelsAnswer> {
-  try {
-    return await ask()
-  } catch (cause) {
-    if (cause instanceof HeadendError && cause.kind === 'upstream-unreachable') return await ask()
-    throw cause
   }
 }
 
