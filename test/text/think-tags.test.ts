@@ -225,3 +225,13 @@ describe('a stream', () => {
     assert.deepEqual(blocks, [thinking('a'), text('b')])
   })
 })
+
+for (const opener of ['', '<think>a']) {
+  it(`white space without end behind '${opener}' is not collected without end`, () => {
+    let shown = 0
+    const parser = createThinkTagParser({ onPiece: (_kind, text) => (shown += text.length) })
+    parser.push(opener)
+    for (let count = 0; count < 20; count++) parser.push(' '.repeat(10_000))
+    assert.ok(shown > 100_000, `${shown} were passed on`)
+  })
+}
