@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import Anthropic from '@anthropic-ai/sdk'
 import { busySlots, type RunningServer, startServer, transports, untilStatus } from '../support/running-server.ts'
-import { describeUpstream, post, untilListed } from '../support/upstream-cases.ts'
+import { describeUpstream, embeddedAnswers, post, untilListed } from '../support/upstream-cases.ts'
 import { prompts } from '../support/upstreams/upstream-kind.ts'
 
 const model = 'headend-tiny'
@@ -42,16 +42,7 @@ for (const transport of await transports()) {
     return {
       server: { ...chain.outer, destroy: () => destroy(chain) },
       model,
-      texts: {
-        text: /^The capital of France is Paris\.$/,
-        stopped: /^The capital of $/,
-        answer: /\S/,
-        sum: /\S/,
-        thought: /\S/,
-      },
-      usage: null,
-      thinkingTokens: null,
-      counted: null,
+      ...embeddedAnswers,
     }
   })
 

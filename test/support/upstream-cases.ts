@@ -223,3 +223,17 @@ function assertNoEmptyText({ content }: Pick<Anthropic.Message, 'content'>): voi
 function textOf(message: Pick<Anthropic.Message, 'content'>): string {
   return message.content.map((block) => (block.type === 'text' ? block.text : '')).join('')
 }
+
+/** What the embedded model says to the prompts above; its counts are compared elsewhere. */
+export const embeddedAnswers = {
+  texts: {
+    text: /^The capital of France is Paris\.$/,
+    stopped: /^The capital of $/,
+    answer: /\S/,
+    sum: /\S/,
+    thought: /\S/,
+  },
+  usage: null,
+  thinkingTokens: null,
+  counted: null,
+} as const
