@@ -68,6 +68,10 @@ export class ExchangeHandler implements Passenger, UpstreamResponse, BodySource,
     return (typeof value === 'object' ? value[0] : value) ?? null
   }
 
+  headerNames(): Iterable<string> {
+    return Object.keys(this.#headers)
+  }
+
   pump(onBytes: OnBytes): Promise<void> {
     return this.#body.read(onBytes)
   }

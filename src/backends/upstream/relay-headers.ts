@@ -1,8 +1,6 @@
 import type { Call } from '../../contract/backend.ts'
+import type { UpstreamResponse } from './response.ts'
 import type { HeaderList } from './upstream-request.ts'
-
-/** `name` in lower case; `null`: there is none. */
-type HeaderLookup = (name: string) => string | null
 
 /** Headers of the Messages API (https://docs.anthropic.com/en/api/versioning and beside it) and of coding clients. */
 const requestPrefixes = ['anthropic-', 'x-claude-code-'] as const
@@ -23,41 +21,21 @@ export function requestHeaders(client: Call['client']): HeaderList {
   return headers
 }
 
-/** https://docs.anthropic.com/en/api/rate-limits#response-headers */
-const limits = ['requests', 'tokens', 'input-tokens', 'output-tokens'] as const
-const limitFields = ['limit', 'remaining', 'reset'] as const
-/** Of subscriptions: not documented, but coding clients show them to their users. */
-const subscriptionFields = [
-  'status',
-  'reset',
-  'representative-claim',
-  'fallback',
-  'fallback-percentage',
-  'upgrade-paths',
-  ...['5h', '7d'].flatMap((window) =>
-    ['status', 'reset', 'utilization', 'surpassed-threshold'].map((field) => `${window}-${field}`),
-  ),
-  ...['status', 'reset', 'utilization', 'in-use', 'disabled-reason'].map((field) => `overage-${field}`),
-] as const
-
-const responseNames: readonly string[] = [
-  'retry-after',
-  'retry-after-ms',
-  'x-should-retry',
-  ...limits.flatMap((limit) => limitFields.map((field) => `anthropic-ratelimit-${limit}-${field}`)),
-  ...subscriptionFields.map((field) => `anthropic-ratelimit-unified-${field}`),
-]
+/** Of the account, https://docs.anthropic.com/en/api/rate-limits#response-headers, those of subscriptions among them. */
+const limitPrefix = 'anthropic-ratelimit-'
+const adviceNames: ReadonlySet<string> = new Set(['retry-after', 'retry-after-ms', 'x-should-retry'])
 
 /**
  * What comes down beside the body. Everything about the upstream's own connection and body (length, encoding, cookies, server,
  * date) ends here, and its `request-id` gets another name: ours is the one that our log knows. The content type is not among
  * them: it belongs to whoever writes the body.
  */
-export function responseHeaders(header: HeaderLookup): Readonly<Record<string, string>> {
+export function responseHeaders(
+  response: Pick<UpstreamResponse, 'header' | 'headerNames'>,
+): Readonly<Record<string, string>> {
   const headers: Record<string, string> = {}
-  for (const name of responseNames) {
-    const value = header(name)
-    if (value !== null) headers[name] = value
+  for (const name of response.headerNames()) {
+    if (name.startsWith(limitPrefix) || adviceNames.has(name)) headers[name] = response.header(name) as string
   }
   return headers
 }

@@ -63,7 +63,7 @@ async function relayedRefusal(response: UpstreamResponse, parts: TargetParts): P
   const { error, body } = await readRefusal(response, parts, null)
   // That our credential is wrong is none of the client's business, unless it is the client's own.
   if (error.kind === 'upstream-unauthorized' || !isErrorEnvelope(body)) return error
-  const headers = { ...responseHeaders((name) => response.header(name)), 'content-type': 'application/json' }
+  const headers = { ...responseHeaders(response), 'content-type': 'application/json' }
   return new HeadendError(error.kind, error.message, {
     ...(error.retryAfterSeconds === null ? {} : { retryAfterSeconds: error.retryAfterSeconds }),
     relayed: { protocol, status: response.status, headers, body },
@@ -128,7 +128,7 @@ async function relayStream(
   recording: StreamRecording | null,
 ): Promise<void> {
   const watcher = new RelayWatcher({ model, eventBytesMax })
-  const stream = new RelayedStream(watcher, () => begin(responseHeaders((name) => response.header(name))))
+  const stream = new RelayedStream(watcher, () => begin(responseHeaders(response)))
   const onBytes = (bytes: Uint8Array): Promise<void> | null => {
     recording?.bytes(bytes)
     return stream.push(bytes)
@@ -149,10 +149,7 @@ async function relayWhole(
   refuseOther(body)
   const { relay } = reply
   if (relay.kind === 'whole') {
-    relay.respond(
-      responseHeaders((name) => response.header(name)),
-      spliceModel(body, model),
-    )
+    relay.respond(responseHeaders(response), spliceModel(body, model))
     return
   }
   const emit = (event: StreamEvent): void => void reply.write(event)

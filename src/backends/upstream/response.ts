@@ -3,6 +3,8 @@ export interface UpstreamResponse {
   readonly status: number
   /** `name` in lower case; of several the first. */
   header(name: string): string | null
+  /** In lower case. */
+  headerNames(): Iterable<string>
   /**
    * Passes on the body, decompressed, piece by piece. A promise from `onBytes` pauses the socket until it resolves; what it throws ends the
    * request and is thrown on. Ends when the body has.

@@ -12,6 +12,7 @@ export function withoutCredential(response: UpstreamResponse, credential: string
   return {
     status: response.status,
     header: (name) => response.header(name),
+    headerNames: () => response.headerNames(),
     pump: (onBytes) => response.pump((bytes) => onBytes(scrub(bytes, credential))),
     whole: async (bytesMax) => scrub(await response.whole(bytesMax), credential),
     cancel: () => response.cancel(),

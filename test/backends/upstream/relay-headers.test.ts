@@ -50,10 +50,11 @@ test('limits and retry advice come down', () => {
     'anthropic-ratelimit-input-tokens-remaining': '10',
     'anthropic-ratelimit-output-tokens-reset': '2026-01-01T00:00:00Z',
     'anthropic-ratelimit-unified-status': 'allowed',
+    'anthropic-ratelimit-of-tomorrow-limit': '1',
     'anthropic-ratelimit-unified-5h-utilization': '0.4',
     'anthropic-ratelimit-unified-overage-disabled-reason': 'org_level_disabled',
   }
-  assert.deepEqual(responseHeaders(lookup(headers)), headers)
+  assert.deepEqual(responseHeaders(clientWith(headers)), headers)
 })
 
 test('the rest of an answer does not', () => {
@@ -69,5 +70,5 @@ test('the rest of an answer does not', () => {
     server: 'cloudflare',
     'anthropic-organization-id': 'ours',
   }
-  assert.deepEqual(responseHeaders(lookup(headers)), {})
+  assert.deepEqual(responseHeaders(clientWith(headers)), {})
 })
