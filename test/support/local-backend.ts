@@ -11,7 +11,6 @@ export const embeddedModelPath = fileURLToPath(new URL('../../models/headend-tin
 export interface TestBackendOptions {
   readonly load?: Partial<LocalBackendOptions['load']>
   readonly workerCount?: number
-  readonly concurrency?: number | null
   readonly reports?: LocalBackendOptions['reports']
 }
 
@@ -26,7 +25,7 @@ export function openTestBackend({
     name: 'headend-tiny',
     createdAt: new Date(0),
     workerCount,
-    concurrency,
+    concurrency: null,
     load: {
       modelPath: embeddedModelPath,
       threads: 1,

@@ -1,9 +1,9 @@
 import type { EncodedPrompt, LoadTask } from '../../../workers/messages.ts'
-import type { Backend, Prepared } from '../../contract/backend.ts'
+import type { Backend, Lane, Prepared } from '../../contract/backend.ts'
 import { conversationKey, openingOf } from '../../contract/conversation.ts'
 import { HeadendError } from '../../contract/errors.ts'
 import type { GenerateRequest } from '../../contract/request.ts'
-import { openDecodePool } from './pool.ts'
+import { type DecodePool, openDecodePool } from './pool.ts'
 import { modelLoading, openTokenizer } from './prepare.ts'
 import type { PoolReports } from './supervised-pool.ts'
 
@@ -33,12 +33,7 @@ export async function openLocalBackend(options: LocalBackendOptions): Promise<Ba
 
   return {
     name,
-    lane: {
-      get capacity() {
-        return Math.min(pool.slotCount, options.concurrency ?? pool.slotCount)
-      },
-      watchCapacity: (listener) => pool.watch(listener),
-    },
+    lane: laneOf(pool, options.concurrency),
     exists: true,
     get ready() {
       return pool.slotCount > 0 && tokenizer.ready
@@ -106,4 +101,14 @@ async function openBoth<One extends Closable, Other extends Closable>(
 
 interface Closable {
   close(): Promise<void>
+}
+
+/** The slots of the workers that are up, of which `concurrency` may leave some idle. */
+export function laneOf(pool: Pick<DecodePool, 'slotCount' | 'watch'>, concurrency: number | null): Lane {
+  return {
+    get capacity() {
+      return Math.min(pool.slotCount, concurrency ?? pool.slotCount)
+    },
+    watchCapacity: (listener) => pool.watch(listener),
+  }
 }
