@@ -15,12 +15,7 @@ export interface TestBackendOptions {
 }
 
 /** The embedded model in real worker threads, as in production: one worker of four slots unless said otherwise. */
-export function openTestBackend({
-  load,
-  workerCount = 1,
-  concurrency = null,
-  reports,
-}: TestBackendOptions = {}): Promise<Backend> {
+export function openTestBackend({ load, workerCount = 1, reports }: TestBackendOptions = {}): Promise<Backend> {
   return openLocalBackend({
     name: 'headend-tiny',
     createdAt: new Date(0),
